@@ -40,6 +40,8 @@ WAYS_OUT = {
     "services/rating/app.py": "answers requests that server.py let in; asks nobody",
     "services/web_guard.py": ASKS,
     "services/serving/app.py": ASKS,
+    "services/serving/service.py": ASKS,
+    "services/serving/completions.py": "answers whoever asked; app.py has each answer noted by the gate",
     "cli/serve.py": ASKS,
     "services/listening.py": "listens where rating/server.py and cli/serve.py have asked the gate; asks nobody",
     "services/serving/server.py": "listens where check_key and the gate (cli/serve.py) allow it; asks nobody",

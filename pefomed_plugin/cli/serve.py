@@ -151,10 +151,10 @@ def _name(arguments: argparse.Namespace) -> str:
 def _serve(arguments: argparse.Namespace, listening: Any, link: Link | None) -> int:
     """One process: load, then answer."""
     from ..adapters.serving.engine import SlotEngine  # late: loads torch
-    from ..services.serving.app import Service, Settings
     from ..services.serving.images import ImageReader
     from ..services.serving.metrics import Metrics
     from ..services.serving.server import Server, check_key
+    from ..services.serving.service import Service, Settings
 
     model = load_model(arguments)
     metrics = Metrics()

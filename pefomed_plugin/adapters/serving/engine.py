@@ -11,59 +11,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Callable
 
 import torch
 
-from ...errors import ConfigError, ToolkitError, one_line
+from ...errors import ToolkitError, one_line
 from ...services.console import say
-from ...services.serving.engine import Ended, Event, Failed, Full, Piece, Question, Watch
+from ...services.serving.engine import Ended, Event, Failed, Full, Question, Watch
+from ...services.serving.faults import raised_at
 from ..medical_model import MAX_NEW_TOKENS, MedicalModel, Request
-from .shelf import Shelf, Shelved, features_of
-from .texts import GrowingText, told
+from .shelf import Shelved, features_of
+from .texts import GrowingText
+from .tickets import Preparing, Ticket, news
 
 REFILL = 4
 """Waiting questions enter as soon as one of so many rows is free: few at a time would be a pass for each."""
 GATHER_S = 0.01
 """When nobody is being answered: how long others may still come who ask about the same image."""
 _LONGEST_RETRY_S = 60
-
-
-@dataclass(eq=False)
-class Ticket:
-    """A question on its way."""
-
-    text: str
-    """``instruction_input``."""
-    images: tuple[Shelved, ...]
-    limit: int
-    stop: tuple[str, ...]
-    top: int | None
-    in_pieces: bool
-    prompt_tokens: int
-    sink: Callable[[Event], None] = lambda event: None
-    came: float = 0.0
-    is_gone: bool = False
-    """Whether nobody waits for it any more."""
-    answer: Any = None
-    """Of the toolkit, once it is being answered."""
-    seen: int = 0
-    """Tokens that were looked at."""
-    told: int = 0
-    """Tokens that were told of."""
-    growing: Any = None
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Equal for the same images in the same order."""
-        return tuple(image.key for image in self.images)
-
-
-class TooLong(ConfigError):
-    """A prompt of too many tokens."""
-
-    too_long = True
 
 
 class SlotEngine:
@@ -96,7 +61,7 @@ class SlotEngine:
         if not hasattr(model.network, "stepwise"):
             raise ToolkitError("this MiniGPT-v2 has no answers in slots; set PEFOMED_TOOLKIT=bundled")
         self.model, self.most_waiting, self.shares = model, most_waiting, shares
-        self.most_text_tokens = most_text_tokens
+        self._most_text_tokens = most_text_tokens
         self.tasks: Sequence[str] = tuple(model.templates)
         self.limits: Mapping[str, int] = {task: most_new_tokens or MAX_NEW_TOKENS[task] for task in self.tasks}
         self.most_images: Mapping[str, int] = {task: model.images_a_prompt.get(task, 1) for task in self.tasks}
@@ -105,9 +70,10 @@ class SlotEngine:
             task: template.pool[:1] for task, template in model.templates.items()
         }
         self.fault = ""
-        self._shelf, self._watch = Shelf(kept_images), watch or Watch()
+        self._watch = watch or Watch()
         self._rows = model.network.stepwise(rows)
         self._packer = model.network.packer()
+        self._preparing = Preparing(model, self._packer, self.limits, most_text_tokens, kept_images)
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
         self._changed = threading.Condition()
@@ -135,7 +101,7 @@ class SlotEngine:
                 self._rows.step()
             if self.model.network.device.type == "cuda":  # no question can find the memory full later
                 visual = self.model.network.visual_tokens * max(self.most_images.values())
-                self._rows.reserve(visual + self.most_text_tokens + max(self.limits.values()) + 1)
+                self._rows.reserve(visual + self._most_text_tokens + max(self.limits.values()) + 1)
         self._running = []
         self._thread.start()
 
@@ -150,31 +116,8 @@ class SlotEngine:
         return len(self._running)
 
     def prepare(self, question: Question) -> Ticket:
-        """Open the images of a question and lay out its prompt; from any thread.
-
-        Raises:
-            ConfigError: it cannot be asked; TooLong: it has too many tokens.
-            ImageError: an image cannot be used.
-        """
-        network = self.model.network
-        names = dict.fromkeys(question.images, "")  # the prompt takes the names alone
-        shown: Any = names if len(names) > 1 else ""
-        text = self.model.instruction_input(Request(shown, question.task, question.text or None))
-        length = network.prompt_length(text)
-        words = length - len(names) * network.visual_tokens
-        if words > self.most_text_tokens or length > network.max_context_len:
-            raise TooLong(
-                f"the text has {words:,} tokens; at most {self.most_text_tokens:,} beside {len(names)} image(s) of "
-                f"{network.visual_tokens:,}, {network.max_context_len:,} in all"
-            )
-        images = []
-        for image in question.images.values():
-            shelved = self._shelf.take(image.key)
-            shelved.open(image.open, self.model.pixels)
-            images.append(shelved)
-        limit = min(self.limits[question.task], question.most_tokens or self.limits[question.task])
-        tokens = self._packer([text], None, [""])[0].separately_padded_length
-        return Ticket(text, tuple(images), limit, question.stop, question.top, question.in_pieces, tokens)
+        """A question, opened and laid out; from any thread. Raises as ``Preparing.prepare``."""
+        return self._preparing.prepare(question)
 
     def submit(self, ready: Ticket, sink: Callable[[Event], None]) -> None:
         """Put a question into the queue; ``sink`` hears of it, in the thread of the model.
@@ -222,7 +165,8 @@ class SlotEngine:
                 self._watch.state(len(self._waiting), len(self._running))
         except BaseException as error:  # whoever waits must hear of it; the error's own words may quote a question
             self.fault = f"the model's thread ended with {type(error).__name__}"
-            say(f"error: {self.fault}, {_place(error)}")
+            words = f": {one_line(error)}" if isinstance(error, RuntimeError) else ""  # torch's say what was too large
+            say(f"error: {self.fault}, {raised_at(error)}{words}")
         with self._changed:
             left = [*self._waiting, *self._running]
             self._closing = True
@@ -317,7 +261,11 @@ class SlotEngine:
         self._watch.stepped(len(self._running))
         for ticket in self._running:
             if ticket.answer.is_done or len(ticket.answer.ids) > ticket.seen:
-                self._tell(ticket)
+                heard = news(ticket, self._rows)
+                if isinstance(heard, Ended):
+                    self._note_end()
+                if heard is not None:
+                    ticket.sink(heard)
         self._running = [ticket for ticket in self._running if not ticket.answer.is_done]
 
     def _give_up(self) -> None:
@@ -329,43 +277,8 @@ class SlotEngine:
         for ticket in failed:
             ticket.sink(Failed("the model's memory is full; ask less at once"))
 
-    def _tell(self, ticket: Ticket) -> None:
-        """What there is new to say of one."""
-        answer, growing = ticket.answer, ticket.growing
-        ticket.seen = len(answer.ids)
-        text = growing.more(answer.ids, answer.is_done) if ticket.in_pieces else ""
-        if not ticket.in_pieces and ticket.stop:
-            growing.look(answer.ids)
-        if growing.is_stopped or growing.began_anew:
-            self._rows.drop(answer)
-        if growing.began_anew:
-            ticket.sink(Failed("the answer began anew after it was sent in parts; ask without stream"))
-        elif answer.is_done:
-            ends = growing.is_stopped or self._rows.is_end(answer.ids[-1])
-            self._note_end()
-            rest = text if ticket.in_pieces else growing.whole(answer.ids)
-            ticket.sink(Ended(rest, self._told(ticket), "stop" if ends else "length", len(answer.ids)))
-        elif text:
-            ticket.sink(Piece(text, self._told(ticket)))
-
-    def _told(self, ticket: Ticket) -> Sequence[Any]:
-        if ticket.top is None:
-            return ()
-        answer, begin = ticket.answer, ticket.told
-        ticket.told = len(answer.ids)
-        return told(self._rows, answer.ids[begin:], answer.scores[begin:], ticket.top)
-
     def _note_end(self) -> None:
         now = time.monotonic()
         if self._last_end:
             self._answer_s += 0.1 * (min(now - self._last_end, _LONGEST_RETRY_S) - self._answer_s)
         self._last_end = now
-
-
-def _place(error: BaseException) -> str:
-    """Where an error was raised: file and line, and for errors of torch what they say."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}"
-    return f"{where}: {one_line(error)}" if isinstance(error, RuntimeError) else where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 from ...errors import printable
@@ -38,3 +39,14 @@ class ApiFault(Exception):
 def wrong(param: str, message: str, code: str | None = None) -> ApiFault:
     """400 for one parameter."""
     return ApiFault(400, f"{param}: {message}", param, code)
+
+
+def inner_fault() -> ApiFault:
+    """500; of a fault of ours, whose own words may hold what was sent."""
+    return ApiFault(500, "the server failed; tell who runs it", None, "internal_error", BROKEN)
+
+
+def raised_at(error: BaseException) -> str:
+    """File and line where an error was raised: what a log may say of it. Its own words may quote a question."""
+    places = traceback.extract_tb(error.__traceback__)
+    return f"{places[-1].filename}, line {places[-1].lineno}" if places else ""

@@ -17,7 +17,8 @@ from ...errors import ConfigError
 from ..console import say
 from ..local_names import is_this_machine
 from ..web_guard import impatient
-from .app import Service
+from .app import make_app
+from .service import Service
 
 _IDLE_S = 60
 _CONNECTIONS = 1024
@@ -65,7 +66,7 @@ class Server(uvicorn.Server):
         self._has_said = False
         super().__init__(
             uvicorn.Config(
-                service.app(),
+                make_app(service),
                 http=impatient(_IDLE_S, answers_slowly=True),
                 ws="none",
                 lifespan="off",

@@ -210,6 +210,7 @@ def test_two_processes_of_which_one_is_killed(arguments: list[str], expected: An
 def test_processes_end_with_the_one_that_started_them(arguments: list[str]) -> None:
     with Served(*arguments, "--data-parallel", "2", "--device", "cpu") as server:
         children = server.children()
+        assert len(children) == 2
         server.process.kill()
         until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 

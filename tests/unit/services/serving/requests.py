@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from pefomed_plugin.config.datasets import ImagePolicy
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.services.serving.app import Service, Settings
 from pefomed_plugin.services.serving.engine import Ended, Failed, Full, Piece, Question, Told
 from pefomed_plugin.services.serving.images import ImageReader
 from pefomed_plugin.services.serving.metrics import Metrics
+from pefomed_plugin.services.serving.service import Service, Settings
 from pefomed_plugin.services.web_guard import closed_passage
 from tests.unit.services.small import small_image
 

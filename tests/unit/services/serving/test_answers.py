@@ -17,6 +17,7 @@ testclient = pytest.importorskip("starlette.testclient")
 
 from pefomed_plugin.errors import ConfigError  # noqa: E402
 from pefomed_plugin.services.listening import listen  # noqa: E402
+from pefomed_plugin.services.serving.app import make_app  # noqa: E402
 from pefomed_plugin.services.serving.server import check_key  # noqa: E402
 from tests.unit.services.images.test_dicom import write as write_dicom  # noqa: E402
 from tests.unit.services.small import small_image  # noqa: E402
@@ -32,7 +33,7 @@ def engine() -> EchoEngine:
 
 
 def ask(engine: EchoEngine, *messages: Any, folder: Any = None, **more: Any) -> dict[str, Any]:
-    client = testclient.TestClient(service(engine, folder).app(), base_url=BASE)
+    client = testclient.TestClient(make_app(service(engine, folder)), base_url=BASE)
     answer = client.post("/v1/chat/completions", json=body(*messages, **more))
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
@@ -144,7 +145,7 @@ def test_files_below_the_one_folder(engine: EchoEngine, tmp_path: Path) -> None:
         ):
             ask(engine, user(image(url), text("a")), folder=root)
     assert len({asked.images[""].key for asked in engine.asked}) == 1
-    client = testclient.TestClient(service(engine, folder).app(), base_url=BASE)
+    client = testclient.TestClient(make_app(service(engine, folder)), base_url=BASE)
     wrong = {
         "outside": ["../secret.png", "out.png", "out/secret.png", str(tmp_path / "secret.png"), "/etc/passwd", "", "."],
         "outside ": ["file:///etc/passwd", "file:///%2e%2e/secret.png", "deep/../../secret.png", "a\0.png", "file:"],
@@ -164,7 +165,7 @@ def test_files_below_the_one_folder(engine: EchoEngine, tmp_path: Path) -> None:
 
 
 def test_a_stream(engine: EchoEngine) -> None:
-    client = testclient.TestClient(service(engine).app(), base_url=BASE)
+    client = testclient.TestClient(make_app(service(engine)), base_url=BASE)
     sent = body(stream=True, stream_options={"include_usage": True}, logprobs=True)
     answer = client.post("/v1/chat/completions", json=sent)
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -185,14 +186,14 @@ def test_a_stream(engine: EchoEngine) -> None:
 
 def test_what_fails_before_a_stream_begins_has_a_status(engine: EchoEngine) -> None:
     engine.fails = "the model's memory is full"
-    client = testclient.TestClient(service(engine).app(), base_url=BASE)
+    client = testclient.TestClient(make_app(service(engine)), base_url=BASE)
     for streams in (False, True):
         answer = client.post("/v1/chat/completions", json=body(stream=streams))
         assert answer.status_code == 503 and "memory is full" in answer.json()["error"]["message"]
 
 
 def test_models_and_metrics(engine: EchoEngine) -> None:
-    client = testclient.TestClient(service(engine).app(), base_url=BASE)
+    client = testclient.TestClient(make_app(service(engine)), base_url=BASE)
     (listed,) = client.get("/v1/models").json()["data"]
     assert client.get("/v1/models/tiny").json() == listed
     assert listed["pefomed"]["default_task"] == "vqa" and listed["pefomed"]["most_images"]["vqa"] == 2

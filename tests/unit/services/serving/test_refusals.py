@@ -13,6 +13,8 @@ pytest.importorskip("starlette")
 pytest.importorskip("prometheus_client")
 testclient = pytest.importorskip("starlette.testclient")
 
+from pefomed_plugin.services.serving.app import make_app  # noqa: E402
+
 from .requests import PNG, EchoEngine, body, image, service, text, user  # noqa: E402
 
 BASE = "http://127.0.0.1:8000"
@@ -25,7 +27,7 @@ def engine() -> EchoEngine:
 
 @pytest.fixture(scope="module")
 def client(engine: EchoEngine) -> Any:
-    return testclient.TestClient(service(engine).app(), base_url=BASE)
+    return testclient.TestClient(make_app(service(engine)), base_url=BASE)
 
 
 def refused(client: Any, sent: Any, status: int = 400) -> dict[str, Any]:
@@ -171,7 +173,7 @@ MESSAGES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("messages", "param"), MESSAGES)
 def test_messages_are_refused_with_their_place(engine: EchoEngine, messages: Any, param: str) -> None:
-    roomy = testclient.TestClient(service(engine, most_body=10**6).app(), base_url=BASE)
+    roomy = testclient.TestClient(make_app(service(engine, most_body=10**6)), base_url=BASE)
     assert refused(roomy, body() | {"messages": messages})["param"] == param
 
 
@@ -295,12 +297,12 @@ def test_other_addresses_and_methods(client: Any) -> None:
 
 
 def test_names_that_are_not_the_servers_are_refused_while_no_key_is_set(engine: EchoEngine) -> None:
-    there = testclient.TestClient(service(engine).app(), base_url="http://evil.example:8000")
+    there = testclient.TestClient(make_app(service(engine)), base_url="http://evil.example:8000")
     assert there.get("/v1/models").status_code == 403
 
 
 def test_with_a_key_only_who_has_it(engine: EchoEngine) -> None:
-    keyed = testclient.TestClient(service(engine, key="a-long-secret").app(), base_url="http://any.example")
+    keyed = testclient.TestClient(make_app(service(engine, key="a-long-secret")), base_url="http://any.example")
     for given in (None, "", "a-long-secret", "Bearer", "Bearer wrong", "Bearer a-long-secre", "Basic a-long-secret"):
         headers = {} if given is None else {"authorization": given}
         for path in ("/v1/models", "/v1/models/tiny", "/metrics"):
@@ -316,7 +318,7 @@ def test_with_a_key_only_who_has_it(engine: EchoEngine) -> None:
 
 def test_too_many_are_asked_to_come_again(engine: EchoEngine) -> None:
     inside = service(engine, most_requests=1)
-    client = testclient.TestClient(inside.app(), base_url=BASE)
+    client = testclient.TestClient(make_app(inside), base_url=BASE)
     inside.in_flight = 1
     answer = client.post("/v1/chat/completions", json=body())
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "4")
@@ -333,7 +335,7 @@ def test_too_many_are_asked_to_come_again(engine: EchoEngine) -> None:
 def test_a_server_that_stops_or_has_failed_says_so() -> None:
     engine = EchoEngine()
     inside = service(engine)
-    client = testclient.TestClient(inside.app(), base_url=BASE)
+    client = testclient.TestClient(make_app(inside), base_url=BASE)
     assert client.get("/health").json()["status"] == "ok"
     inside.is_stopping = True
     answer = client.post("/v1/chat/completions", json=body())
@@ -353,7 +355,7 @@ def test_an_error_of_ours_is_said_without_a_word_of_the_request(
         raise KeyError("Is there a fracture?")
 
     monkeypatch.setattr(engine, "prepare", broken)
-    answer = testclient.TestClient(service(engine).app(), base_url=BASE).post("/v1/chat/completions", json=body())
+    answer = testclient.TestClient(make_app(service(engine)), base_url=BASE).post("/v1/chat/completions", json=body())
     assert answer.status_code == 500 and answer.json()["error"]["type"] == "server_error"
     said = capsys.readouterr().out
     assert "KeyError" in said and "fracture" not in said + answer.text
@@ -363,7 +365,7 @@ def test_a_client_that_leaves_frees_its_row() -> None:
     engine = EchoEngine()
     engine.held = True
     inside = service(engine)
-    app = inside.app()
+    app = make_app(inside)
     sent = json.dumps(body()).encode()
     messages = [{"type": "http.request", "body": sent, "more_body": False}]
 
