@@ -29,6 +29,8 @@ from ..offline import VARIABLE, is_loopback, is_offline, watch
 from ..storage import SCHEMA
 
 LOG = "outbound.jsonl"
+_HELD = {"time": str, "host": str, "bytes": int, "texts": int}
+"""What every line of the log holds; whoever shows it counts on that."""
 FLAG = "--i-have-permission"
 
 
@@ -247,7 +249,7 @@ def read_log(path: Path | None = None) -> list[dict[str, Any]]:
             entry = parse_json(line)
         except JsonFault as fault:
             raise DataError(f"{path}, line {number}: {fault}; remove the line") from None
-        if not isinstance(entry, dict) or not {"time", "host", "bytes", "texts"} <= set(entry):
+        if not isinstance(entry, dict) or any(not isinstance(entry.get(name), kind) for name, kind in _HELD.items()):
             raise DataError(f"{path}, line {number}: no entry of this log; remove the line")
         entries.append(entry)
     return entries

@@ -50,7 +50,8 @@ def open_page(browser: Any) -> Iterator[Any]:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
-        own = "{0.scheme}://{0.netloc}/".format(urlsplit(address))
+        parts = urlsplit(address)
+        own = f"{parts.scheme}://{parts.netloc}/"
         opened.append((page, own, [] if complains else _complaints_of(page)))
         page.goto(address)
         return page

@@ -1,4 +1,4 @@
-"""axe-core finds no serious fault on our pages: report, image, rating page, chat and docs, in light and dark."""
+"""axe-core finds no serious fault on our pages: report, image, training, rating page, chat and docs, light and dark."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ import pytest
 from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
 from pefomed_plugin.reporting.page.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
+from pefomed_plugin.reporting.training.curves import read_training
+from pefomed_plugin.reporting.training.page import write_training_page
 from pefomed_plugin.services.images.decoding import DEFAULT_POLICY
 
 from ..unit.reporting.made import answers, make_images, make_run, rate
+from ..unit.reporting.training.test_training import log
 from ..unit.services.judged import answers as rated_answers
 from .browsing import expect
 from .test_rating_page import Served
@@ -61,6 +64,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     right = [number % 4 != 2 for number in range(60)]
     rows = answers(right)
     results = make_run(folder / "both", rows, ["exact_match", "token_recall"]) / "results/vqa_rad-test"
+    log(folder / "both", 40)
     values = [1.0 if each else 0.0 for each in right]
     rate(results, rows, "judge/vqa/gpt-4o", [values, values])
     rate(results, rows, "human/vqa", [values, values[::-1]])
@@ -77,6 +81,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_report_with_all_that_opens(reports: Path, open_page: Callable[..., Any], name: str, scheme: str) -> None:
     page = open_page((reports / name).as_uri(), color_scheme=scheme)
     expect(page.locator(".card").first).to_be_visible()
+    expect(page.locator("#training .curve").first).to_be_visible()
     assert faults(page) == []
     page.keyboard.press("t")
     assert faults(page) == []
@@ -99,6 +104,19 @@ def test_an_image_of_its_own(reports: Path, open_page: Callable[..., Any], schem
     page = open_page((reports / "several_images" / "00000.html").as_uri(), color_scheme=scheme)
     expect(page.locator(".facts")).to_contain_text("bits")
     assert faults(page) == []
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_curves_of_training(tmp_path: Path, open_page: Callable[..., Any], scheme: str, width: int) -> None:
+    write_training_page([read_training(log(tmp_path / "run", 40))], tmp_path / "page.html")
+    page = open_page((tmp_path / "page.html").as_uri(), color_scheme=scheme, viewport={"width": width, "height": 800})
+    expect(page.locator(".curve").first).to_be_visible()
+    assert faults(page) == [] and page.evaluate("document.documentElement.scrollWidth") <= width
+    heights = page.evaluate(
+        "[...document.querySelectorAll('.tick')].map((text) => text.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 10, "labels can be read on a phone too"
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -52,7 +52,7 @@ def draw(lines: Sequence[Line], title: str, unit: str = "") -> str:
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
         parts.append(_text(_LEFT - 6, y(tick) + 4, "end", number(tick)))
     parts += [_text(x(tick), HEIGHT - _BOTTOM + 16, "middle", number(tick)) for tick in ticks(first, last, 6)]
-    parts.append(_text(WIDTH - _RIGHT, HEIGHT - 4, "end", "iteration"))
+    parts.append(_text(WIDTH - _RIGHT, HEIGHT - 4, "end", "iteration", "tick axis"))
     for place, line in enumerate(drawn):
         style = f"series s{place % SERIES}{' again' if place >= SERIES else ''}"
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line.points)
@@ -66,8 +66,8 @@ def draw(lines: Sequence[Line], title: str, unit: str = "") -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _text(x: float, y: float, anchor: str, text: str) -> str:
-    return f'<text class="tick" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+def _text(x: float, y: float, anchor: str, text: str, kind: str = "tick") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
 
 
 def thinned(points: Points) -> list[tuple[float, float]]:

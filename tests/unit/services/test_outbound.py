@@ -180,6 +180,22 @@ def test_the_log_is_shown(capsys):
     assert "api.example.org" in shown and "1,500" in shown and "mimic_cxr" in shown
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"a":', "not JSON"),
+        ("[1]", "no entry of this log"),
+        ('{"time": "2026-01-01T00:00:00", "host": "h", "bytes": "x", "texts": 1}', "no entry of this log"),
+        ('{"time": "2026-01-01T00:00:00", "host": null, "bytes": 1, "texts": 1}', "no entry of this log"),
+    ],
+)
+def test_a_line_of_the_log_that_is_none_is_named(capsys, line, said):
+    log_path().parent.mkdir(parents=True)
+    log_path().write_text(line + "\n")
+    assert main(["privacy", "log"]) == 2
+    assert said in capsys.readouterr().err
+
+
 OTHERS = """
 import socket, sys
 from contextlib import nullcontext
