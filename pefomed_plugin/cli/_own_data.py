@@ -91,32 +91,12 @@ def wishes_of(arguments: argparse.Namespace, options: Mapping[str, Any]) -> Any:
     """
     if not _given(arguments):
         return None
-    from ..services.images.nifti import CHOICES, is_choice  # late: loads PIL
     from ..services.own_data.columns import read_map  # late: loads PIL
     from ..services.own_data.splitting import read_shares  # late: loads PIL
     from ..services.own_data.tables import Manner  # late: loads PIL
     from ..services.own_data.wishes import SALT, Wishes  # late: loads PIL
 
-    problems = [
-        f"{name} {value}: there is no such {kind}"
-        for name, value, kind, is_there in (
-            ("--image-root", arguments.image_root, "folder", Path.is_dir),
-            ("--reports", arguments.reports, "file", Path.is_file),
-        )
-        if value and not is_there(value)
-    ]
-    problems += [
-        f"{name}: needs {needed}; give it, or leave {name} out"
-        for name, value, needed, is_given in (
-            ("--split-by", arguments.split_by, "--split", arguments.split),
-            ("--seed", arguments.seed is not None, "--split", arguments.split),
-            ("--join", arguments.join, "--reports", arguments.reports),
-            ("--per", arguments.per, "--reports", arguments.reports),
-        )
-        if value and not is_given
-    ]
-    if arguments.nifti_slice and not is_choice(arguments.nifti_slice):
-        problems.append(f"--nifti-slice {arguments.nifti_slice}: write it as {CHOICES}")
+    problems = _problems(arguments)
     columns, shares = {}, {}
     try:
         columns = read_map(arguments.map or [])
@@ -142,6 +122,33 @@ def wishes_of(arguments: argparse.Namespace, options: Mapping[str, Any]) -> Any:
         nifti_slice=arguments.nifti_slice or "",
         views=str(options.get("views", "all")),
     )
+
+
+def _problems(arguments: argparse.Namespace) -> list[str]:
+    """Folders and files that are not there, arguments without those that they need, and no slice."""
+    from ..services.images.nifti import CHOICES, is_choice  # late: loads PIL
+
+    problems = [
+        f"{name} {value}: there is no such {kind}"
+        for name, value, kind, is_there in (
+            ("--image-root", arguments.image_root, "folder", Path.is_dir),
+            ("--reports", arguments.reports, "file", Path.is_file),
+        )
+        if value and not is_there(value)
+    ]
+    problems += [
+        f"{name}: needs {needed}; give it, or leave {name} out"
+        for name, value, needed, is_given in (
+            ("--split-by", arguments.split_by, "--split", arguments.split),
+            ("--seed", arguments.seed is not None, "--split", arguments.split),
+            ("--join", arguments.join, "--reports", arguments.reports),
+            ("--per", arguments.per, "--reports", arguments.reports),
+        )
+        if value and not is_given
+    ]
+    if arguments.nifti_slice and not is_choice(arguments.nifti_slice):
+        problems.append(f"--nifti-slice {arguments.nifti_slice}: write it as {CHOICES}")
+    return problems
 
 
 def _given(arguments: argparse.Namespace) -> list[str]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import one_line
 from ...requirements import Need
 from .faults import UnusableImage
+
+if TYPE_CHECKING:
+    import numpy
 
 NIBABEL = Need("nibabel", "NIfTI volumes", "nibabel")
 PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
@@ -55,11 +58,10 @@ def read_slice(path: Path, choice: str) -> bytes:
     """
     where = f"{path}#{choice}"
     try:
-        import nibabel  # late: optional
-        import numpy as np  # late: heavy
-        from nibabel.orientations import aff2axcodes  # late: optional
+        import nibabel  # noqa: F401  # late: optional
     except ImportError as error:
-        raise UnusableImage(where, "NIfTI needs nibabel", "pip install nibabel") from error
+        raise UnusableImage(where, *NIBABEL.message.split("; ", 1)) from error
+    import numpy as np  # late: heavy
     from PIL import Image  # late: heavy
 
     if not path.is_file():
@@ -67,31 +69,7 @@ def read_slice(path: Path, choice: str) -> bytes:
     if not is_choice(choice):
         raise UnusableImage(where, "no slice of a volume", CHOICES)
     try:
-        volume: Any = nibabel.load(path)
-        shape = tuple(int(size) for size in volume.shape)
-        while len(shape) > 3 and shape[-1] == 1:
-            shape = shape[:-1]
-        if len(shape) != 3:
-            raise UnusableImage(where, "no volume of three axes", "split it into volumes", f"shape {volume.shape}")
-        codes = aff2axcodes(volume.affine)
-        plane, place = choice.split(":")
-        letters = (("R", "L"), ("A", "P"), ("S", "I"))
-        order = [next(axis for axis, code in enumerate(codes) if code in pair) for pair in letters]
-        across = order[PLANES[plane]]
-        number = _number(place, shape[across], codes[across] == letters[PLANES[plane]][1], where)
-        if int(np.prod(shape, dtype=np.float64)) * volume.get_data_dtype().itemsize > _MOST_BYTES:
-            raise UnusableImage(where, "too large a volume", "cut it", f"more than {_MOST_BYTES // 2**30} GiB")
-        index = tuple(number if axis == across else slice(None) for axis in range(3)) + (0,) * (volume.ndim - 3)
-        values = np.asarray(volume.dataobj[index], np.float64)
-        rest = [axis for axis in range(3) if axis != across]
-        columns, rows = [axis for axis in order if axis != across]
-        if rest.index(columns) == 0:
-            values = values.T
-        # Columns run from the patient's right to the left (or from front to back), rows from front or head down.
-        if codes[columns] in ("R", "A"):
-            values = values[:, ::-1]
-        if codes[rows] in ("A", "S"):
-            values = values[::-1]
+        values = _turned_slice(path, choice, where)
     except UnusableImage:
         raise
     except Exception as error:  # nibabel raises a dozen types on damaged files
@@ -102,6 +80,42 @@ def read_slice(path: Path, choice: str) -> bytes:
     encoded = BytesIO()
     Image.fromarray(np.rint(255 * grey).astype(np.uint8)).save(encoded, "PNG")
     return encoded.getvalue()
+
+
+def _turned_slice(path: Path, choice: str, where: str) -> numpy.ndarray:
+    """Values of the slice, float64, (H, W): the patient's right on the left, front or head up.
+
+    Raises:
+        UnusableImage: no volume of three axes, too large a one, or no such slice; nibabel's own on a damaged file.
+    """
+    import nibabel  # late: optional
+    import numpy as np  # late: heavy
+    from nibabel.orientations import aff2axcodes  # late: optional
+
+    volume: Any = nibabel.load(path)
+    shape = tuple(int(size) for size in volume.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3:
+        raise UnusableImage(where, "no volume of three axes", "split it into volumes", f"shape {volume.shape}")
+    codes = aff2axcodes(volume.affine)
+    plane, place = choice.split(":")
+    letters = (("R", "L"), ("A", "P"), ("S", "I"))
+    order = [next(axis for axis, code in enumerate(codes) if code in pair) for pair in letters]
+    across = order[PLANES[plane]]
+    number = _number(place, shape[across], codes[across] == letters[PLANES[plane]][1], where)
+    if int(np.prod(shape, dtype=np.float64)) * volume.get_data_dtype().itemsize > _MOST_BYTES:
+        raise UnusableImage(where, "too large a volume", "cut it", f"more than {_MOST_BYTES // 2**30} GiB")
+    index = tuple(number if axis == across else slice(None) for axis in range(3)) + (0,) * (volume.ndim - 3)
+    values = np.asarray(volume.dataobj[index], np.float64)
+    rest = [axis for axis in range(3) if axis != across]
+    columns, rows = [axis for axis in order if axis != across]
+    if rest.index(columns) == 0:
+        values = values.T
+    # Columns run from the patient's right to the left (or from front to back), rows from front or head down.
+    if codes[columns] in ("R", "A"):
+        values = values[:, ::-1]
+    return values[::-1] if codes[rows] in ("A", "S") else values
 
 
 def _number(place: str, count: int, is_turned: bool, where: str) -> int:

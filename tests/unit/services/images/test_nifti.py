@@ -26,7 +26,7 @@ def test_addresses_and_choices() -> None:
 def test_without_nibabel_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "nibabel", None)
     (tmp_path / "a.nii").write_bytes(b"")
-    with pytest.raises(UnusableImage, match="NIfTI needs nibabel; pip install nibabel"):
+    with pytest.raises(UnusableImage, match="NIfTI volumes need nibabel; pip install nibabel"):
         open_image(tmp_path, "a.nii#axial:middle")
 
 

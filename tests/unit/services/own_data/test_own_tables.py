@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from pefomed_plugin.cli import _own_data
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.prepared import read_prepared
 from pefomed_plugin.services.own_data.columns import match_columns, read_map, task_of
+from pefomed_plugin.services.own_data.dicom_reports import PER
+from pefomed_plugin.services.own_data.dicom_tree import JOINS
 from pefomed_plugin.services.own_data.doors import is_plain, read_own
 from pefomed_plugin.services.own_data.image_lookup import ImageFinder
 from pefomed_plugin.services.own_data.own_tables import read_tables
-from pefomed_plugin.services.own_data.splitting import read_shares
+from pefomed_plugin.services.own_data.splitting import SPLIT_BY, read_shares
 from pefomed_plugin.services.own_data.tables import Manner, read_table
 from pefomed_plugin.services.own_data.wishes import Wishes
 
@@ -391,6 +394,11 @@ def test_the_layout_of_the_data_set_itself_is_read_as_ever(tmp_path: Path) -> No
     assert not is_plain(plain)
     write_table(plain / "train.csv", "image,report", "a.png,groß", encoding="latin-1")
     assert not is_plain(plain) and not is_plain(plain / "train.csv")
+
+
+def test_the_choices_of_the_command_are_those_of_the_service() -> None:
+    """They stand twice, as help is shown without loading the service."""
+    assert tuple(JOINS) == _own_data._JOINS and _own_data._SPLIT_BY == SPLIT_BY and _own_data._PER == PER
 
 
 def test_arguments_that_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
