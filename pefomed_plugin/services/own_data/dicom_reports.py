@@ -43,7 +43,7 @@ def read_dicom_folder(source: Path, wishes: Wishes, out: Path) -> OwnData:
     if wishes.reports is None:
         raise ConfigError(
             f"{source}: DICOM files without texts; give the table of their reports: --reports TABLE --join accession "
-            f"(or {', '.join(list(JOINS)[1:])})"
+            f"(or {', '.join(list(JOINS)[1:])}); a table that names its images is given as --source itself"
         )
     if wishes.image_root or wishes.nifti_slice:
         raise ConfigError("--image-root and --nifti-slice are of tables that name images; leave them out")

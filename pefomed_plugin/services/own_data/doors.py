@@ -19,6 +19,9 @@ from .own_tables import read_tables
 from .tables import SUFFIXES
 from .wishes import OwnData, Wishes
 
+_READ_ME = ".txt"
+"""Of a table, and of what lies beside data of other kinds to be read by people."""
+
 
 def is_plain(source: Path) -> bool:
     """Whether a folder is in the layout of ``medical_custom`` itself, or as ``pefomed share`` wrote it: training can
@@ -46,14 +49,15 @@ def read_own(source: Path, wishes: Wishes, out: Path) -> OwnData:
     """
     if wishes.reports is not None:
         return read_dicom_folder(source, wishes, out)
-    has_table = source.is_file() or any(path.suffix.lower() in SUFFIXES for path in source.iterdir())
+    beside = {path.suffix.lower() for path in source.iterdir()} if source.is_dir() else set()
+    has_tables = bool(beside & (SUFFIXES - {_READ_ME}))
     if is_hub_folder(source):
-        if has_table and source.is_dir() and not is_saved(source):
+        if has_tables and not is_saved(source):
             raise ConfigError(
                 f"{source} holds tables and parquet files; name the one to read, or its folder, as --source"
             )
         return read_hub_folder(source, wishes)
-    if not has_table and may_hold_images(source) and _holds_dicom(source):
+    if source.is_dir() and not has_tables and may_hold_images(source) and _holds_dicom(source):
         return read_dicom_folder(source, wishes, out)
     return read_tables(source, wishes)
 

@@ -93,8 +93,11 @@ def read_table(path: Path, manner: Manner, wanted: Sequence[str] = ()) -> Table:
         header, cells, said, faulty = read_workbook(path, manner.sheet)
         table = Table(path, header, [], said, faulty_cells=faulty)
         _add_rows(table, header, cells, "row")
-        return table
-    return _read_lines(path) if suffix in LINES else _read_text(path, manner, wanted)
+    else:
+        table = _read_lines(path) if suffix in LINES else _read_text(path, manner, wanted)
+    if table.problems and not table.rows:  # what its columns are would be the wrong question
+        raise DataError(f"{path}: no record can be read", table.problems)
+    return table
 
 
 def _read_text(path: Path, manner: Manner, wanted: Sequence[str]) -> Table:

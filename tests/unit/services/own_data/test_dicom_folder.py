@@ -219,6 +219,9 @@ def test_films_without_texts_and_folders_without_films(
 ) -> None:
     assert run("prepare medical_custom --source pacs --out out") == 2
     assert "--reports TABLE --join accession" in capsys.readouterr().err
+    (tree / "liesmich.txt").write_text("Export of Monday\n")
+    assert run("prepare medical_custom --source pacs --out out") == 2
+    assert "--reports TABLE --join accession" in capsys.readouterr().err, "a read-me is no table"
     (tmp_path / "pacs2").mkdir()
     (tmp_path / "pacs2" / "a.txt").write_text("x")
     command = "prepare medical_custom --source pacs2 --reports befunde.xlsx --join accession --split test --out out"

@@ -117,6 +117,8 @@ def test_one_file_and_a_folder_of_both(written: Path, tmp_path: Path) -> None:
     assert len(read(file, tmp_path, shares=read_shares("test")).samples) == 4
     (tmp_path / "both").mkdir()
     (tmp_path / "both" / "test.parquet").write_bytes(file.read_bytes())
+    (tmp_path / "both" / "LICENSE.txt").write_text("CC0\n")
+    assert len(read(tmp_path / "both", tmp_path).samples) == 4
     (tmp_path / "both" / "own.csv").write_text("image,report\n")
     with pytest.raises(ConfigError, match="tables and parquet files"):
         read(tmp_path / "both", tmp_path)

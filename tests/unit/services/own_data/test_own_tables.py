@@ -297,6 +297,14 @@ def test_json_lines_and_what_data_frames_hold(tmp_path: Path) -> None:
         read_tables(source, wishes(shares=read_shares("test")))
 
 
+def test_a_table_without_one_good_record_says_why(tmp_path: Path) -> None:
+    source = tmp_path / "t.jsonl"
+    source.write_text('{"image": "a.png", "report": "Clear.", "report": "Large."}\n')
+    with pytest.raises(DataError, match="no record can be read") as caught:
+        read_table(source, Manner())
+    assert caught.value.problems == ("t.jsonl, line 1: report occurs twice; keep one of the two",)
+
+
 def test_several_images_in_a_sheet(tmp_path: Path) -> None:
     write_images(tmp_path / "bilder", "a.png", "sub/b.png")
     rows = [["frontal=A.png; lateral=b.png", "Line_x000D_\nNext."], ["a.png; a.png", "Twice."]]
