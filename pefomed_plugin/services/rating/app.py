@@ -37,6 +37,7 @@ _IMAGE_PX = 2048
 _FILES = {
     "/": ("rating.html", "text/html"),
     "/rating.js": ("rating.js", "text/javascript"),
+    "/rating_film.js": ("rating_film.js", "text/javascript"),
     "/rating.css": ("rating.css", "text/css"),
     "/look.css": ("look.css", "text/css"),
     "/explorer.css": ("explorer.css", "text/css"),
