@@ -20,9 +20,7 @@ from pefomed_plugin.services.images.decoding import DEFAULT_POLICY
 
 from ..unit.reporting.made import answers, make_images, make_run, rate
 from ..unit.reporting.training.test_training import log
-from ..unit.services.judged import answers as rated_answers
 from .browsing import expect
-from .test_rating_page import Served
 
 pytestmark = [
     pytest.mark.slow,
@@ -117,21 +115,6 @@ def test_the_curves_of_training(tmp_path: Path, open_page: Callable[..., Any], s
         "[...document.querySelectorAll('.tick')].map((text) => text.getBoundingClientRect().height)"
     )
     assert min(heights) >= 10, "labels can be read on a phone too"
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_rating_page(tmp_path: Path, open_page: Callable[..., Any], scheme: str) -> None:
-    served = Served(tmp_path, rated_answers(4))
-    try:
-        page = open_page(served.url, color_scheme=scheme)
-        expect(page.locator("#enter")).to_be_visible()
-        assert faults(page) == []
-        page.locator("#name").fill("A. Rater")
-        page.locator("#enter").get_by_role("button").click()
-        expect(page.locator("#rating")).to_be_visible()
-        assert faults(page) == []
-    finally:
-        served.kill()
 
 
 @pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (extra ui) is not installed")

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = ["tests/e2e/rating/test_rating.py", "tests/e2e/rating/test_shown.py"]
 
 
 @pytest.mark.slow
 def test_tests_left_out_for_want_of_a_browser_are_counted(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/e2e/test_rating_page.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *PAGES]
     for spread in ([], ["-n", "2"]):
         run = subprocess.run(
             [*command, *spread],

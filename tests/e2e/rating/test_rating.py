@@ -1,0 +1,172 @@
+"""What a rater does on the page, in a real browser: keys, comments, undo, and that nothing said is lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.unit.services.judged import answers, written_reports
+
+from ..browsing import expect
+from .page import Page, Served, check_item, enter, text
+
+pytestmark = pytest.mark.slow
+N = 8
+
+
+def test_rate_with_keys_go_back_reload_and_end(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
+    served = serve(written_reports(N))
+    page = open_page(served.url)
+    enter(page, " Anna ")
+    check_item(page, "Item 1 of 8, not rated yet")
+    expect(page.locator("#film img")).to_have_js_property("naturalWidth", 40)
+    assert page.evaluate("document.getElementById('scale').children.length") == 5
+    page.keyboard.press("5")  # not on the scale
+    page.keyboard.press("4")
+    check_item(page, "Item 2 of 8, not rated yet")
+    page.keyboard.press("0")
+    check_item(page, "Item 3")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    check_item(page, "Item 1 of 8, rated 4")
+    assert page.evaluate("document.querySelector('[aria-pressed=true]').value") == "4"
+    page.keyboard.press("3")  # says it again
+    check_item(page, "Item 2 of 8, rated 0")
+    assert text(page, "rated") == "2 of 8 rated"
+    assert sorted(rating for _, _, rating, _ in served.saved()) == [0, 3]
+    page.reload()
+    check_item(page, "Item 3 of 8, not rated yet")
+    page.keyboard.press("ArrowRight")
+    for number in range(4, N + 1):
+        check_item(page, f"Item {number}")
+        page.keyboard.press("2")
+    check_item(page, "Item 3")  # was left out
+    page.keyboard.press("1")
+    expect(page.locator("#done")).to_be_visible()
+    assert text(page, "rated") == "8 of 8 rated"
+    assert sorted(rating for _, _, rating, _ in served.saved()) == [0, 1] + [2] * 5 + [3]
+    assert {rater for rater, *_ in served.saved()} == {"anna"}
+
+
+def test_a_comment_is_typed_without_rating_and_is_kept(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(answers(2), "--all")
+    page = open_page(served.url + "&rater=anna")
+    check_item(page, "Item 1 of 2")
+    page.keyboard.press("c")
+    for key in "01":
+        page.keyboard.press(key)
+    assert page.evaluate("document.getElementById('comment').value") == "01"
+    check_item(page, "Item 1 of 2, not rated yet")
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#comment")).to_have_value("01")
+    page.reload()
+    check_item(page, "Item 1 of 2, not rated yet")
+    assert page.evaluate("document.getElementById('comment').value") == "01"
+
+
+def test_a_window_left_open_wipes_no_comment(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
+    served = serve(answers(2), "--all")
+    old, new = open_page(served.url + "&rater=anna"), open_page(served.url + "&rater=anna")
+    check_item(new, "Item 1 of 2")
+    new.locator("#comment").fill("later words")
+    new.locator("#comment").press("Enter")
+    new.keyboard.press("1")
+    check_item(new, "Item 2 of 2")
+    check_item(old, "Item 1 of 2, not rated yet")
+    old.keyboard.press("0")  # says nothing of the comment, which it has not seen
+    check_item(old, "Item 2 of 2")
+    old.keyboard.press("ArrowLeft")
+    check_item(old, "Item 1 of 2, rated 0")
+    old.locator("#comment").fill("older words")
+    old.locator("#comment").press("Enter")
+    expect(old.locator("#problem")).to_contain_text("another window has written \u201clater words\u201d")
+    assert [(rating, comment) for _, _, rating, comment in served.saved()] == [(0, "later words")]
+    old.locator("#comment").press("Enter")
+    expect(old.locator("#problem")).to_be_hidden()
+    assert [comment for *_, comment in served.saved()] == ["older words"]
+
+
+def test_a_server_that_is_gone_is_told_and_a_new_start_goes_on(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(answers(3), "--all")
+    page = open_page(served.url + "&rater=anna", complains=True)
+    check_item(page, "Item 1 of 3")
+    page.keyboard.press("1")
+    check_item(page, "Item 2 of 3")
+    served.kill()
+    page.keyboard.press("0")
+    expect(page.locator("#problem")).to_be_visible()
+    assert "Not saved. The server does not answer" in text(page, "problem")
+    check_item(page, "Item 2 of 3, not rated yet")
+    served.start()
+    page.goto(served.url + "&rater=anna")
+    check_item(page, "Item 2 of 3, not rated yet")
+    assert text(page, "rated") == "1 of 3 rated"
+
+
+def test_names_are_checked_and_raters_change(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
+    served = serve(answers(2), "--all")
+    page = open_page(served.url, complains=True)
+    enter(page, "../anna")
+    expect(page.locator("#enter-problem")).to_be_visible()
+    assert "rater's name" in text(page, "enter-problem")
+    enter(page, "anna")
+    check_item(page, "Item 1")
+    page.keyboard.press("1")
+    check_item(page, "Item 2")
+    page.evaluate("document.getElementById('who').click()")
+    enter(page, "boris")
+    check_item(page, "Item 1 of 2, not rated yet")
+    assert page.evaluate("location.search") == "?rater=boris"
+
+
+def test_with_a_token_the_link_opens_the_page_and_nothing_else_does(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(answers(2), "--all", "--host", "0.0.0.0")
+    address = re.sub(r"//[^:/]+", "//127.0.0.1", served.url)
+    page = open_page(address.split("?")[0], complains=True)
+    assert "whole link" in page.evaluate("document.body.textContent")
+    page.goto(address + "&rater=anna")
+    check_item(page, "Item 1 of 2")
+    assert page.evaluate("location.search") == "?rater=anna"
+    page.keyboard.press("1")
+    check_item(page, "Item 2 of 2")
+    assert [rating for _, _, rating, _ in served.saved()] == [1]
+
+
+def test_undo_cannot_judge_and_reload(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
+    served = serve(written_reports(3))
+    page = open_page(served.url + "&rater=anna")
+    check_item(page, "Item 1 of 3")
+    page.keyboard.press("4")
+    expect(page.locator("#saved-text")).to_have_text("Saved: item 1, 4.")
+    check_item(page, "Item 2 of 3")
+    page.locator("#undo").click()
+    check_item(page, "Item 1 of 3, not rated yet")
+    expect(page.locator("#saved-text")).to_have_text("Undone: item 1 is not rated.")
+    page.keyboard.press("2")
+    check_item(page, "Item 2 of 3")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("x")
+    check_item(page, "Item 2 of 3")
+    expect(page.locator("#saved-text")).to_have_text("Saved: item 1, cannot judge.")
+    page.keyboard.press("u")
+    check_item(page, "Item 1 of 3, rated 2")
+    expect(page.locator("#saved-text")).to_have_text("Undone: item 1 is 2 again.")
+    page.locator("#cannot").click()
+    check_item(page, "Item 2 of 3")
+    page.reload()
+    check_item(page, "Item 2 of 3")
+    assert text(page, "rated") == "1 of 3 rated"
+    page.keyboard.press("ArrowLeft")
+    check_item(page, "Item 1 of 3, cannot judge")
+    expect(page.locator("#cannot")).to_have_attribute("aria-pressed", "true")
+    assert [(rating, comment) for _, _, rating, comment in served.saved()] == [(None, "")]
