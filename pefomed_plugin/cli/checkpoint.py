@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from ..errors import ConfigError, near_names
 from ..origins import read_origins
-from ..reporting.rendering import Shown
+from ..reporting.rendering import Panel, Shown
 from ..reporting.table import COUNT, Column, Table
 from ..services.console import say
 from ._export import add_export_arguments, check_export_arguments, export, merge
@@ -129,29 +129,29 @@ def _shown(summary: Mapping[str, Any]) -> list[Shown]:
         list(summary["parts"].items()),
     )
     return [
-        f"{summary['path']} ({_size(summary['bytes'])}, {digest})",
-        "",
-        *(f"{name:<12} {text}" for name, text in _lines(summary)),
+        Panel(
+            "the file", [("path", summary["path"]), ("size", f"{_size(summary['bytes'])}, {digest}"), *_rows(summary)]
+        ),
         "",
         tensors,
         *(f"WRONG: {problem}" for problem in summary["problems"]),
     ]
 
 
-def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     lora, training, done = summary["lora"], summary["training"], summary["run"]
     words = read_origins(training).words
-    lines = [("written by", summary["written_by"] + (f"; {words}" if words else ""))]
+    rows = [("written by", summary["written_by"] + (f"; {words}" if words else ""))]
     if lora:
         where = f"{', '.join(lora['targets'])} of {lora['layers']} layers"
         alpha = f"alpha {lora['alpha']} ({lora['alpha_from']})"
-        lines.append(("LoRA", f"rank {lora['rank']} on {where}; {alpha}{_beyond_plain(lora)}"))
-    lines.append(("spelling", summary["spelling_words"]))
+        rows.append(("LoRA", f"rank {lora['rank']} on {where}; {alpha}{_beyond_plain(lora)}"))
+    rows.append(("spelling", summary["spelling_words"]))
     if summary["llama_width"]:
-        lines.append(("trained on", f"{summary['language_model']} of width {summary['llama_width']}"))
+        rows.append(("trained on", f"{summary['language_model']} of width {summary['llama_width']}"))
     encoder = summary["vision_encoder"]
     if isinstance(encoder, Mapping):
-        lines.append(("encoder", f"{encoder.get('name')}, {encoder.get('image_size')} pixels"))
+        rows.append(("encoder", f"{encoder.get('name')}, {encoder.get('image_size')} pixels"))
     told = [
         introduction + (", ".join(done[key]) if isinstance(done[key], list) else str(done[key]))
         for key, introduction in (
@@ -163,14 +163,14 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         if done.get(key)
     ]
     if told:
-        lines.append(("run", "; ".join(told)))
+        rows.append(("run", "; ".join(told)))
     if training:
         epoch = training.get("epoch")
         noted = [] if epoch is None else [f"epoch {epoch + 1} of {done.get('max_epoch', '?')}"]
         noted += [f"{key} {training[key]}" for key in ("iteration", "seed") if key in training]
-        lines.append(("training", ", ".join(noted)))
+        rows.append(("training", ", ".join(noted)))
     also, negation = ", ".join(summary["also"]) or "nothing", "" if summary["resumable"] else "not "
-    return [*lines, ("holds also", f"{also}; training can {negation}be resumed from it")]
+    return [*rows, ("holds also", f"{also}; training can {negation}be resumed from it")]
 
 
 def _beyond_plain(lora: Mapping[str, Any]) -> str:

@@ -70,7 +70,7 @@ def test_inspect(run: Path, capsys: pytest.CaptureFixture) -> None:
     code, out, errors = checkpoint(capsys, "inspect", run / "checkpoint_last.pth")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert code == 0 and errors.startswith("next: pefomed chat --ckpt ")
-    assert lines[0].endswith("checkpoint_last.pth (0.2 MB, digest ok)")
+    assert lines[:3] == ["the file", f"path {run / 'checkpoint_last.pth'}", "size 0.2 MB, digest ok"]
     assert "LoRA rank 8 on q_proj, v_proj of 2 layers; alpha 16 (the configuration in the file)" in lines
     assert "spelling MiniGPT-v2's, of peft 0.2 (lora_A.weight)" in lines
     assert "trained on LLaMA of width 64" in lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -89,6 +90,21 @@ def test_the_page_has_every_command_in_order_and_every_exit_code():
     named = re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE)
     assert named == list(COMMANDS)
     assert {int(code): text for code, text in re.findall(r"^\| (\d+) \| (.+?) \|$", PAGE, re.MULTILINE)} == EXIT_CODES
+
+
+def with_json(parser, name=""):
+    """Names of a command and those below it that take ``--json``."""
+    for action in parser._actions:
+        if "--json" in action.option_strings:
+            yield name
+        if isinstance(action, argparse._SubParsersAction):
+            for part, below in action.choices.items():
+                yield from with_json(below, f"{name} {part}".strip())
+
+
+def test_the_page_names_every_command_that_takes_json():
+    named = re.search(r"^## For machines\n\n(.+?) take `--json`", PAGE, re.MULTILINE | re.DOTALL).group(1)
+    assert sorted(re.findall(r"`([a-z -]+)`", named)) == sorted(with_json(make_parser()))
 
 
 def test_the_pages_commands_parse():
