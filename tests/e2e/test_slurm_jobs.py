@@ -1,4 +1,4 @@
-"""The job file for Slurm: told to stop, a run saves and is queued again; started again, it goes on to the same losses."""
+"""Slurm's job file: told to stop, a run saves and is queued again; started again, it comes to the same losses."""
 
 from __future__ import annotations
 
