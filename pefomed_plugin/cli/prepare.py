@@ -153,6 +153,7 @@ def _read_own(name: str, source: Path, out: Path, options: Mapping[str, Any], ar
     """Own files in another form than the layout of ``medical_custom``; None for those, and for other data sets."""
     if name != OWN:
         return None
+    from ..services.data.prepare import earlier_preparation  # late: loads PIL
     from ..services.own_data.doors import is_plain, read_own  # late: loads PIL
     from ..services.own_data.wishes import Wishes  # late: loads PIL
 
@@ -161,6 +162,7 @@ def _read_own(name: str, source: Path, out: Path, options: Mapping[str, Any], ar
         return None
     if out.resolve() == source.resolve():
         raise ConfigError(f"{out}: write to a folder of its own; your files stay as they are")
+    earlier_preparation(out)  # refused before copies of films are made there
     return read_own(source, wishes or Wishes(), out)
 
 

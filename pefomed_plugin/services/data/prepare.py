@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
 from ...digests import file_sha256
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError, DataError, quoted
 from ...origins import data_origin
 from ...readers import DatasetSpec, Release, read_data
 from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, read_prepared, split_file
 from ...readers.shared import is_shared, read_shared_manifest
+from ...readers.textfiles import read_json_object
 from ...records import SPLITS
 from ...storage import write_json, write_records, write_text
 from ..images.fingerprints import Fingerprint, read_fingerprints
@@ -59,7 +61,8 @@ def prepare(
         own: the user's own files in place of the release, read already (``own_data.read_own``).
 
     Raises:
-        ConfigError: an option or value that the data set does not have, or ``out`` is the release's own folder.
+        ConfigError: an option or value that the data set does not have, or ``out`` is the release's own folder, or as
+            ``earlier_preparation``.
         DataError: the release cannot be read, or nothing of it can be used.
         ReleaseMismatch: an expectation of severity E is broken; nothing was written but the memory of the images.
     """
@@ -67,6 +70,7 @@ def prepare(
     spec.complete_options(options)
     if out.resolve() == source.resolve():
         raise ConfigError(f"{out}: write to a folder of its own; the release stays as it was downloaded")
+    earlier = earlier_preparation(out)
     shared = own is None and is_shared(source)
     if shared:
         options = {**read_shared_manifest(source)["options"], **options}
@@ -86,7 +90,45 @@ def prepare(
     written = said if own is None or own.public_said is None else own.public_said
     content = {**account.to_json(), "read_as": written, "mismatch_allowed": bool(account.mismatches)}
     write_prepared(usable, content, out, examination)
-    return replace(account, read_as=said)
+    return replace(account, read_as=[*said, *_replaced(earlier, content, release.files)])
+
+
+def earlier_preparation(out: Path) -> dict[str, Any] | None:
+    """The manifest of what was prepared in ``out`` before; None where nothing was.
+
+    Raises:
+        ConfigError: files there have the names that would be written, and ``prepare`` did not write them.
+    """
+    there = [name for name in (*map(split_file, SPLITS), SKIPPED, MANIFEST) if (out / name).exists()]
+    if MANIFEST in there:
+        with suppress(DataError):  # not ours then, and refused
+            manifest = read_json_object(out / MANIFEST, {"kind": "str"})
+            if manifest.get("kind") == KIND:
+                return manifest
+    elif (out / FINGERPRINTS).is_file():
+        return None  # of one that was stopped
+    if there:
+        raise ConfigError(
+            f"{out} holds files that pefomed prepare did not write, and that would be overwritten; choose another "
+            "--out, or move them away",
+            [f"{out / name} is there" for name in there],
+        )
+    return None
+
+
+def _replaced(earlier: Mapping[str, Any] | None, content: Mapping[str, Any], files: Sequence[Path]) -> list[str]:
+    """What was there before, where it was another data set, of other files or with other options; in words."""
+    if earlier is None:
+        return []
+    before = [str(source.get("path")) for source in earlier.get("sources") or ()]
+    now = (content["dataset"], content["options"], [os.path.abspath(path) for path in files])
+    if (earlier.get("dataset"), earlier.get("options"), before) == now:
+        return []
+    options = ", ".join(f"{name}={value}" for name, value in (earlier.get("options") or {}).items())
+    what = f"{earlier.get('dataset')}{f' ({options})' if options else ''}"
+    more = f" and {len(before) - 1:,} more file(s)" if len(before) > 1 else ""
+    of_files = f", of {quoted(before[0], bare=True, limit=200)}{more}" if before else ""
+    return [f"in the place of what was prepared there before: {what}{of_files}"]
 
 
 def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Leak]:

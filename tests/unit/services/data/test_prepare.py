@@ -128,9 +128,24 @@ def test_other_options_leave_nothing_of_an_earlier_run(tmp_path: Path) -> None:
     assert [(leak.what, leak.count, leak.of) for leak in account.leaks if "left out" in leak.what] == [
         ("test: images in training rows left out", 1, 2)
     ]
-    prepare(SLAKE, source, tmp_path / "out", options={"language": "zh"})
+    again = prepare(SLAKE, source, tmp_path / "out", options={"language": "zh"})
+    (said,) = again.read_as
+    assert said.startswith("in the place of what was prepared there before: slake, of ") and "train.json" in said
+    assert prepare(SLAKE, source, tmp_path / "out", options={"language": "zh"}).read_as == [], "the same again"
     assert not (tmp_path / "out" / "test.jsonl").exists()
     assert {sample.split for sample in read_prepared(tmp_path / "out").samples} == {"train"}
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "val.jsonl", "manifest.json", "skipped.jsonl"])
+def test_files_of_others_are_not_overwritten(source: Path, tmp_path: Path, name: str) -> None:
+    """Own data in the layout of ``medical_custom`` have the names of ours."""
+    out = tmp_path / "mydata"
+    out.mkdir()
+    (out / name).write_text('{"kind": "mine"}\n')
+    with pytest.raises(ConfigError, match="did not write") as caught:
+        prepare(VQA_RAD, source, out)
+    assert caught.value.problems == (f"{out / name} is there",)
+    assert [path.name for path in out.iterdir()] == [name] and (out / name).read_text() == '{"kind": "mine"}\n'
 
 
 def damage_nothing_but(name: str, content: bytes) -> Any:
