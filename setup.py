@@ -108,6 +108,7 @@ setup(
             "configs/project/*",
             "reporting/assets/*",
             "services/privacy/*.csv",
+            "adapters/exports/hub/*.jinja",
         ]
     },
     install_requires=CORE,

@@ -88,11 +88,16 @@ def is_loopback(host: Any) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    """The audit hook: raises where something would leave this machine."""
-    if event in _SENDS:
+def _watch(
+    event: str, arguments: tuple[Any, ...], sends: tuple[str, ...] = _SENDS, looks_up: tuple[str, ...] = _LOOKS_UP
+) -> None:
+    """The audit hook: raises where something would leave this machine.
+
+    Its names are defaults because it is called to the very end of Python, when those of the module are gone.
+    """
+    if event in sends:
         _check_address(event, arguments[0], arguments[1])
-    elif event in _LOOKS_UP and is_offline():
+    elif event in looks_up and is_offline():
         _check_name(arguments[0])
 
 

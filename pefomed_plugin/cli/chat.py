@@ -10,19 +10,21 @@ from pathlib import Path
 from ..environment import EMBEDDED
 from ..errors import ConfigError
 from ..services.local_names import is_this_machine
-from ..services.outbound import WEIGHTS_PAGE, open_passage
+from ..services.outbound import FLAG, WEIGHTS_PAGE, open_passage
 from ..services.terminal import working
-from ..ui.terminal import converse
+from ..ui.terminal import converse, named_files
 from ._model import LEARNT, add_model_arguments, load_model
 from .arguments import add_permission
 from .next_step import NextStep, pefomed
+
+_HOST, _PORT = "127.0.0.1", 7860
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_model_arguments(parser, required=True)
     parser.add_argument("--cli", action="store_true", help="talk in the terminal; needs no gradio")
-    parser.add_argument("--image", type=Path, metavar="FILE", help="of --cli: the image to begin with")
+    parser.add_argument("--image", metavar="FILE", help="of --cli: the image to begin with")
     parser.add_argument(
         "--against", metavar="PATH", help="of the page: other weights that are asked the same, shown side by side"
     )
@@ -35,12 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--host",
-        default="127.0.0.1",
         metavar="ADDRESS",
-        help="of the page: address to listen on (default 127.0.0.1, this machine alone)",
+        help=f"of the page: address to listen on (default {_HOST}, this machine alone)",
     )
     add_permission(parser, "of the page: others may ask a model that learnt from data that are not public")
-    parser.add_argument("--port", type=int, default=7860, metavar="N", help="of the page (default 7860)")
+    parser.add_argument("--port", type=int, metavar="N", help=f"of the page (default {_PORT})")
     parser.epilog = (
         "examples:\n  pefomed chat --ckpt output/stage2/checkpoint_last.pth\n"
         "  pefomed chat --ckpt output/stage1/checkpoint_last.pth --against output/stage2/checkpoint_last.pth\n"
@@ -53,13 +54,34 @@ def run(arguments: argparse.Namespace) -> int:
     named = [word for word in arguments.given if word == "--ckpt" or word.startswith("--ckpt=")]
     if len(named) > 1:
         raise ConfigError("--ckpt is given twice; name the other weights with --against, to see both side by side")
-    if arguments.cli and arguments.against:
-        raise ConfigError("--against is of the page, which shows both answers side by side; leave out it or --cli")
+    _check_together(arguments)
     if arguments.cli:
-        converse(load_model(arguments), str(arguments.image or ""), arguments.max_new_tokens)
+        converse(load_model(arguments), arguments.image or "", arguments.max_new_tokens)
         return 0
     _serve(arguments)
     return 0
+
+
+def _check_together(arguments: argparse.Namespace) -> None:
+    """Raises ConfigError: something is given that the page, or the terminal, would not use."""
+    of_page = {
+        "--against": arguments.against,
+        "--examples": arguments.examples,
+        "--host": arguments.host,
+        "--port": arguments.port,
+        FLAG: arguments.i_have_permission or None,
+    }
+    unused = [flag for flag, value in of_page.items() if value is not None] if arguments.cli else []
+    if unused:
+        raise ConfigError(f"{', '.join(unused)}: of the page; leave out that or --cli")
+    if arguments.image and not arguments.cli:
+        raise ConfigError(
+            "--image: of the terminal, with --cli; drop the image onto the page, or give --examples FOLDER"
+        )
+    if arguments.image:
+        missing = [path for path in named_files(arguments.image).values() if not Path(path).expanduser().exists()]
+        if missing:
+            raise ConfigError("--image: no such file", missing)
 
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
@@ -75,16 +97,14 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     if find_spec("gradio") is None:  # said before the weights are loaded
         raise ConfigError("the page needs the package gradio: pip install gradio; or talk in the terminal, with --cli")
-    if not is_this_machine(arguments.host):
-        print(
-            f"warning: with --host {arguments.host} everybody who reaches this machine can use the page; there is no "
-            "password"
-        )
-    is_here = is_this_machine(arguments.host)
+    host = arguments.host or _HOST
+    is_here = is_this_machine(host)
+    if not is_here:
+        print(f"warning: with --host {host} everybody who reaches this machine can use the page; there is no password")
     weights = {arguments.ckpt, arguments.against or arguments.ckpt}
     passage = open_passage(
         WEIGHTS_PAGE,
-        f"every machine that reaches --host {arguments.host}",
+        f"every machine that reaches --host {host}",
         [] if weights == {EMBEDDED} and not arguments.examples else [LEARNT],
         is_local=is_here,
     )
@@ -100,8 +120,8 @@ def _serve(arguments: argparse.Namespace) -> None:
         try:
             serve(
                 load_model(arguments),
-                host=arguments.host,
-                port=arguments.port,
+                host=host,
+                port=_PORT if arguments.port is None else arguments.port,
                 max_new_tokens=arguments.max_new_tokens,
                 gallery=gallery,
                 passage=passage,

@@ -79,7 +79,7 @@ class Conversation:
         """
         from ..services.images.given_images import open_given  # late: loads PIL
 
-        shown = _named(path) if _are_paths(path) else {"": path}
+        shown = named_files(path)
         lines = []
         for name, one in shown.items():
             opened = open_given(one, self.model.policy)
@@ -189,6 +189,15 @@ def _are_paths(text: str) -> bool:
     """Whether a line names several images: ``frontal=a.png; lateral=b.png``."""
     parts = [part.rpartition("=")[2].strip() for part in text.split(";")]
     return len(parts) > 1 and not os.path.isfile(os.path.expanduser(text)) and all(map(_is_path, parts))
+
+
+def named_files(text: str) -> dict[str, str]:
+    """Name -> path of what a line shows; of a single image the name is empty.
+
+    Raises:
+        ConfigError: several that are not all named, or two alike.
+    """
+    return _named(text) if _are_paths(text) else {"": text}
 
 
 def _named(text: str) -> dict[str, str]:

@@ -38,6 +38,23 @@ runpy.run_module("pefomed_plugin.cli", run_name="__main__", alter_sys=False)
 pytestmark = pytest.mark.slow
 
 
+def test_python_ends_without_a_word():
+    """The hook is called after the names of its module are gone."""
+    lines = (
+        "import sys",
+        "from pefomed_plugin import offline",
+        "offline.watch(print)",
+        "class Late:",
+        "    def __del__(self, ask=sys.audit):",
+        "        ask('late.event')",
+        "offline.late = Late()",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def pefomed(tmp_path, small_sample, words, offline="1", **settings):
     """One command; its exit code, what it said, and the places beyond this machine that it spoke to."""
     trace = tmp_path / "trace.txt"

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from pefomed_plugin.storage import write_records
 
-from ..browsing import expect
+from ..browsing import PATIENCE_MS, expect
 
 Page = Any
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,6 +79,15 @@ class Served:
 
 def text(page: Page, element: str) -> str:
     return str(page.evaluate(f"document.getElementById('{element}').textContent"))
+
+
+def wait_for(page: Page, script: str, at_least: int) -> int:
+    """What a script comes to say; asked again from here, as the page's policy forbids Playwright's own way of it."""
+    ends = time.monotonic() + PATIENCE_MS / 1000
+    while (found := page.evaluate(script)) < at_least:
+        assert time.monotonic() < ends, f"{script} stayed {found}, below {at_least}"
+        page.wait_for_timeout(50)
+    return found
 
 
 def enter(page: Page, name: str) -> None:

@@ -13,7 +13,7 @@ from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers, written_reports
 
 from ..browsing import expect
-from .page import Page, Served, check_item, enter, text
+from .page import Page, Served, check_item, enter, text, wait_for
 
 pytestmark = pytest.mark.slow
 HOSTILE = '</div><img src=x onerror="window.ran = 1"><script>window.ran = 1</script> ' + "very long " * 3000
@@ -127,8 +127,7 @@ def test_window_level_and_zoom_of_a_dicom_film_by_keys_and_by_touch(
             page.keyboard.press("z")
         expect(page.locator("#full .facts")).to_contain_text("64 \u00d7 48")
         grey = "document.querySelector('#full canvas').getContext('2d').getImageData(40, 20, 1, 1).data[0]"
-        page.wait_for_function(f"{grey} > 0")
-        before = page.evaluate(grey)
+        before = wait_for(page, grey, 1)
         assert 0 < before < 255
         outputs = page.locator("#full .range output")
         shown = outputs.nth(1).text_content()
@@ -138,7 +137,7 @@ def test_window_level_and_zoom_of_a_dicom_film_by_keys_and_by_touch(
             for _ in range(20):
                 page.keyboard.press("Shift+L")
         expect(outputs.nth(1)).not_to_have_text(shown)
-        page.wait_for_function(f"{grey} > {before}")  # a lower level makes it brighter: computed in the browser
+        wait_for(page, grey, before + 1)  # a lower level makes it brighter: computed in the browser
         zoom = page.locator("#full .tools > output").first
         shown = zoom.text_content()
         if options:

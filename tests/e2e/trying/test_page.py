@@ -177,13 +177,6 @@ def test_two_models_side_by_side_on_a_phone_by_keyboard(model, other, open_page,
         page.close(verbose=False)
 
 
-def test_weights_that_are_named_twice_are_refused(capsys):
-    assert main(["chat", "--ckpt", "a.pth", "--ckpt", "b.pth"]) == 2
-    assert "name the other weights with --against" in capsys.readouterr().err
-    assert main(["chat", "--ckpt", "a.pth", "--against", "b.pth", "--cli"]) == 2
-    assert "leave out it or --cli" in capsys.readouterr().err
-
-
 @needs_gradio
 def test_the_page_has_our_colours_and_type_in_light_and_dark():
     from pefomed_plugin.reporting.look import DARK, LIGHT, read_look
