@@ -6,7 +6,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext, redirect_stdout
 from typing import NoReturn
 
@@ -153,7 +153,7 @@ class _Parser(argparse.ArgumentParser):
             super().error(message)
 
 
-def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+def make_parser(wanted: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """The parser of ``pefomed``; only the sub-commands that are ``wanted`` are imported and get their arguments."""
     parser = _Parser(
         prog="pefomed",
@@ -163,7 +163,14 @@ def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
     )
     parser.add_argument("--version", action="version", version="pefomed_plugin " + __version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # one parser stands for all that are not asked for: making one of each took most of the time
+    others = _Parser(add_help=False)
+    commands = parser.add_subparsers(  # type: ignore[call-overload]
+        dest="command",
+        metavar="COMMAND",
+        required=True,
+        parser_class=lambda prog, **facts: _Parser(prog=prog, **facts) if prog.split()[-1] in wanted else others,
+    )
     parser._positionals.title = "commands"
     commands.groups = group_commands(COMMANDS)  # type: ignore[attr-defined]
     for name, declared in COMMANDS.items():

@@ -1,4 +1,4 @@
-"""A rating page that ends with its test."""
+"""Rating pages and their servers that end with their tests."""
 
 from __future__ import annotations
 
@@ -23,3 +23,20 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield start
     for served in running:
         served.kill()
+
+
+@pytest.fixture
+def server(tmp_path):
+    from .serving import served  # late: skips where a package is missing
+
+    with served(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    """One server for all tests that expect it to keep nothing."""
+    from .serving import served  # late: skips where a package is missing
+
+    with served(tmp_path_factory.mktemp("strict")) as running:
+        yield running

@@ -17,8 +17,7 @@ from pefomed_plugin.rubrics import VQA
 from pefomed_plugin.services.rating.plan import make_plan
 from pefomed_plugin.services.rating.session import RatingSession
 from pefomed_plugin.services.rating.store import STORE, RatingStore
-
-from ..judged import answers
+from tests.unit.services.judged import answers
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin.services.rating.store import STORE
-
-from ..judged import answers
+from tests.unit.services.judged import answers
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
@@ -96,7 +95,7 @@ def test_a_damaged_image_is_404_and_names_no_path(server, tmp_path):
 
 def test_a_dicom_image(tmp_path):
     pytest.importorskip("pydicom")
-    from ..images.test_dicom import write
+    from tests.unit.services.images.test_dicom import write
 
     (tmp_path / "images").mkdir()
     write(tmp_path / "images" / "x.dcm", np.array([[0, 1000]], np.uint16), bits_stored=12)
