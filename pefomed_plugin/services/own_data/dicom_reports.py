@@ -61,7 +61,7 @@ def read_dicom_folder(source: Path, wishes: Wishes, out: Path) -> OwnData:
     for reason, paths in tree.left_out.items():
         release.notes[f"file(s) left out: {reason}"] += len(paths)
     release.finish()
-    release.samples, split = part(release.samples, release.places, parting)
+    release.samples, split = part(release.samples, release.places, parting, pseudonyms)
     copied = _copy(out / IMAGES, tree, {image for sample in release.samples for image in sample.images})
     said = [*table.said, *lines, *_tree_said(tree), *split, copied, pseudonyms.said]
     shown = [

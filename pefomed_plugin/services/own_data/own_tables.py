@@ -133,7 +133,7 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
     said.append(linked)
     release.finish()
     if parting:
-        release.samples, lines = part(release.samples, release.places, parting)
+        release.samples, lines = part(release.samples, release.places, parting, pseudonyms)
         said += lines
     return OwnData(release, [*said, *([pseudonyms.said] if pseudonyms else [])], reader.finder.notes[MISSING])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from pathlib import Path
 
@@ -18,6 +19,7 @@ SALT = Path(".pefomed-salt")
 _LENGTH = 16
 """Hexadecimal digits kept: among a million patients two are one with a chance of 1 in 37 million."""
 _SALT_BYTES = 32
+_NAME = re.compile(rf"\b[a-z]-[0-9a-f]{{{_LENGTH}}}\b")
 
 
 class Pseudonyms:
@@ -30,6 +32,7 @@ class Pseudonyms:
             ConfigError: the file holds no salt, or cannot be read or written.
         """
         self.path = Path(path)
+        self._values: dict[str, str] = {}
         self.is_new = not self.path.exists()
         try:
             if self.is_new:
@@ -48,7 +51,13 @@ class Pseudonyms:
     def name(self, kind: str, value: str) -> str:
         """``p-3f9c...`` of a patient, ``s-...`` of a study: the same for the same value, blanks around it ignored."""
         content = f"{kind}:{value.strip()}".encode("utf-8", "replace")
-        return f"{kind[0]}-{hmac.new(self._salt, content, hashlib.sha256).hexdigest()[:_LENGTH]}"
+        name = f"{kind[0]}-{hmac.new(self._salt, content, hashlib.sha256).hexdigest()[:_LENGTH]}"
+        self._values[name] = value.strip()
+        return name
+
+    def in_clear(self, text: str) -> str:
+        """A text with the names that were given here replaced by what they stand for: never to be written."""
+        return _NAME.sub(lambda found: self._values.get(found.group(), found.group()), text)
 
     @property
     def said(self) -> str:

@@ -1,19 +1,20 @@
 """One unsplit file in training, validation and test: whole patients or studies, by a seed and nothing else.
 
 Groups are put in the order of a digest of seed and group, and cut there: the same data and seed give the same splits,
-whatever the order of the rows.
+whatever the order of the rows and the salt that patients' other names are made with.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import ConfigError, DataError
 from ...records import SPLITS, Sample
 from ..data.folds import IMAGE, PATIENT, STUDY, group_samples
+from .pseudonyms import Pseudonyms
 
 RECORD = "record"
 SPLIT_BY = (PATIENT, STUDY, IMAGE, RECORD)
@@ -48,11 +49,14 @@ def read_shares(text: str) -> dict[str, int]:
     return dict(zip(SPLITS if len(numbers) == 3 else (SPLITS[0], SPLITS[-1]), numbers))
 
 
-def part(samples: Sequence[Sample], places: Sequence[str], parting: Parting) -> tuple[list[Sample], list[str]]:
+def part(
+    samples: Sequence[Sample], places: Sequence[str], parting: Parting, pseudonyms: Pseudonyms | None = None
+) -> tuple[list[Sample], list[str]]:
     """The samples, each in its split, and in words what went where.
 
     Args:
         places: file and record of each sample, for messages.
+        pseudonyms: by which patients, studies and images got the names that samples have.
 
     Raises:
         DataError: samples that do not say their patient or study, or too few groups for the splits.
@@ -73,7 +77,7 @@ def part(samples: Sequence[Sample], places: Sequence[str], parting: Parting) -> 
     else:  # a patient's studies stay together, and so do records that show one image
         keys = ("subject", "study") if parting.by == PATIENT else ("study",) if parting.by == STUDY else ()
         groups = group_samples(samples, keys, {})
-    names = _names_of(samples, groups, needed)
+    names = _names_of(samples, groups, needed, pseudonyms)
     order = sorted(names, key=lambda group: _digest(parting.seed, names[group]))
     counts = _counts(len(order), parting)
     cut: dict[int, str] = {}
@@ -88,12 +92,16 @@ def part(samples: Sequence[Sample], places: Sequence[str], parting: Parting) -> 
     return parted, [f"split {shares} by {parting.by}, seed {parting.seed}: {told}"]
 
 
-def _names_of(samples: Sequence[Sample], groups: Sequence[int], needed: str | None) -> dict[int, str]:
-    """Group -> what it is called whatever the order of the rows: the first of its patients, studies, images or ids."""
+def _names_of(
+    samples: Sequence[Sample], groups: Sequence[int], needed: str | None, pseudonyms: Pseudonyms | None
+) -> dict[int, str]:
+    """Group -> what it is called whatever the order of the rows and the salt: the first of its patients, studies,
+    images or texts."""
     names: dict[int, str] = {}
     for sample, group in zip(samples, groups):
-        own: Hashable = sample.metadata[needed] if needed else f"{sample.images} {sample.question} {sample.answer}"
-        names[group] = min(names.get(group, str(own)), str(own))
+        own = str(sample.metadata[needed] if needed else f"{sample.images} {sample.question} {sample.answer}")
+        own = pseudonyms.in_clear(own) if pseudonyms else own
+        names[group] = min(names.get(group, own), own)
     return names
 
 

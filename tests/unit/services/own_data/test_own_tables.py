@@ -113,6 +113,7 @@ def test_splits_follow_seed_and_content_and_not_the_order_of_the_rows(tmp_path: 
 
     first, other = splits(), splits(seed=2)
     assert splits() == first != other
+    assert splits(salt=tmp_path / "another") == first, "a colleague's salt changes names, not splits"
     write_table(source, "Dateiname;PatID;Befund", *reversed(lines(30)), encoding="latin-1")
     assert splits() == first
     assert (
