@@ -19,7 +19,7 @@ from ..readers import DATASETS, Release, describe, read_data
 from ..records import SPLITS, Prediction
 from ..scoring.metrics_file import PREDICTIONS, set_stale_aside
 from ..services.private_files import keep_private
-from ..services.results_in import FORMATS, Answer, ResultFormat, find_format, join_answers, recognise
+from ..services.results_in import FORMATS, Answer, ResultFormat, count_fitting, find_format, join_answers, recognise
 from ..services.results_in.json_formats import read_llava_questions
 from ..storage import read_predictions, set_aside, write_records
 from ..text import without_reasoning
@@ -150,8 +150,8 @@ def _read(found: ResultFormat, file: Path, is_named: bool) -> list[Answer]:
 def _tell(found: ResultFormat, answers: Sequence[Answer], ways: Mapping[str, int], thinking: int) -> None:
     joined = "; ".join(f"{count:,} joined {way}" for way, count in ways.items())
     print(f"{len(answers):,} answers of {found.project} ({found.name}): {joined}")
-    for note, count in Counter(answer.note for answer in answers if answer.note).items():
-        print(f"{count:,} answers: {note}")
+    for note, count in Counter(note for answer in answers for note in answer.notes).items():
+        print(f"{count:,} answer{'' if count == 1 else 's'}: {note}")
     if thinking:
         print(f"{thinking:,} answers without their reasoning; one that ends within it counts as missing")
 
@@ -197,38 +197,48 @@ def _join(
     answers: Sequence[Answer], arguments: argparse.Namespace, producer: Mapping[str, Any], ways: Counter[str]
 ) -> tuple[list[Prediction], Release]:
     """The answers as predictions; where they fit the data set read in another way, the error says how to."""
-    options, spec = dataset_options(arguments.option), describe(arguments.dataset)
-
-    def join(given: Mapping[str, Any], count: Counter[str]) -> tuple[list[Prediction], Release]:
-        release = read_data(arguments.dataset, arguments.data, **given)
-        return join_answers(answers, release.splits().get(arguments.split, []), producer, count), release
-
-    def problems(given: Mapping[str, Any]) -> int | None:
-        try:
-            join(given, Counter())
-        except ConfigError:  # a folder that was prepared in another way: nothing is known of it here
-            return None
-        except DataError as other:
-            return len(other.problems)
-        return 0
-
+    options = dataset_options(arguments.option)
+    release = read_data(arguments.dataset, arguments.data, **options)
+    samples = release.splits().get(arguments.split, [])
     try:
-        return join(options, ways)
+        return join_answers(answers, samples, producer, ways), release
     except DataError as error:
-        per_study = {"per": "study"} if any(option.name == "per" for option in spec.options) else {}
-        others = {
-            f"more rows than {spec.name} was read with": spec.every_row,
-            f"whole studies, and {spec.name} was read with a sample for each image": per_study,
-        }
-        for what, more in others.items():
-            left = problems({**options, **more}) if more and not more.items() <= options.items() else None
-            if left is not None and left < len(error.problems):
-                wanted = " ".join(f"--option {name}={value}" for name, value in more.items())
-                raise DataError(f"the answers are about {what}; add {wanted}") from error
+        other = _other_reading(answers, arguments, options, count_fitting(answers, samples))
+        if other:
+            raise DataError(f"the answers are about {other}") from error
         if any(answer.key is not None for answer in answers) and not arguments.questions and _is_llava(producer):
             summary = f"{error.summary}; if the ids are those of a question file, give it with --questions"
             raise DataError(summary, error.problems) from error
         raise
+
+
+def _other_reading(
+    answers: Sequence[Answer], arguments: argparse.Namespace, options: Mapping[str, Any], fitting: tuple[int, int]
+) -> str:
+    """What of the data set the answers fit better than what was asked for, and the arguments for it; empty: nothing."""
+    spec = describe(arguments.dataset)
+    per_study = {"per": "study"} if any(option.name == "per" for option in spec.options) else {}
+    ways: dict[str, Mapping[str, Any]] = {
+        "": {},
+        f"more rows than {spec.name} was read with": spec.every_row,
+        f"whole studies, and {spec.name} was read with a sample for each image": per_study,
+    }
+    best, found = fitting, ""
+    for what, more in ways.items():
+        if what and (not more or more.items() <= options.items()):
+            continue
+        try:
+            splits = read_data(arguments.dataset, arguments.data, **{**options, **more}).splits()
+        except (ConfigError, DataError):  # a folder that was prepared in another way: nothing is known of it here
+            continue
+        for split, samples in splits.items():
+            fitting = count_fitting(answers, samples)
+            if fitting > best:
+                wanted = [f"--option {name}={value}" for name, value in more.items()]
+                another = f"the split {split}" if split != arguments.split else ""
+                wanted += [f"--split {split}"] if another else []
+                best, found = fitting, f"{', and '.join(filter(None, (another, what)))}; add {' '.join(wanted)}"
+    return found
 
 
 def _is_llava(producer: Mapping[str, Any]) -> bool:

@@ -23,6 +23,8 @@ HASHED_SPLIT = "seeded hash of the study id, 7:1:2"
 _HASH_SEED = "pefomed-0"
 _HASH_SPLITS = ("train",) * 7 + ("val",) + ("test",) * 2
 _STUDY_NUMBER = re.compile(r"CXR(\d+)_")
+OPEN_I = "open_i_"
+"""Before the number of a report, in lists made from Open-i's (MedEvalKit)."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,12 @@ def _shown(
             {"id": f"{DATASET}-{study.id}", **shown(chosen)},
             {"metadata": {**metadata, "source_id": study.id, "images": list(study.images)}},
         )
+
+
+def open_i_name(study: str) -> str | None:
+    """``open_i_9999`` of ``CXR9999`` or ``CXR9999_IM-0001``; None where the study's name has no such number."""
+    number = re.match(r"CXR(\d+)(_|$)", study)
+    return OPEN_I + number[1] if number else None
 
 
 def split_by_hash(study: str) -> str:

@@ -68,4 +68,4 @@ def test_a_log_of_the_mock_model_is_imported(tmp_path: Path, form: str, named: b
 
 def test_of_two_epochs_the_first_is_taken(tmp_path: Path) -> None:
     found = FORMATS["inspect_ai"].read(log_of(tmp_path, "eval", named=True, epochs=2))
-    assert len(found) == len(QUESTIONS) and all("several epochs" in answer.note for answer in found)
+    assert len(found) == len(QUESTIONS) and all("several epochs" in answer.notes[0] for answer in found)

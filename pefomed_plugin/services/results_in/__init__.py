@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from .answers import Answer
 from .formats import FORMATS, ResultFormat, find_format, recognise
-from .joining import join_answers
+from .joining import count_fitting, join_answers
 
-__all__ = ["FORMATS", "Answer", "ResultFormat", "find_format", "join_answers", "recognise"]
+__all__ = ["FORMATS", "Answer", "ResultFormat", "count_fitting", "find_format", "join_answers", "recognise"]

@@ -16,6 +16,8 @@ SAMPLE_ID = "sample_id"
 """Column or key of our ids in files that we write in other projects' formats; theirs have none of that name."""
 SEVERAL = "the first of several generations was taken"
 FAILED = "the harness had no answer, only an error; it counts as missing"
+_MOST_IN_A_PATH = 4096
+"""Characters; what is longer is the image itself, in base64."""
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
 
 
@@ -35,7 +37,7 @@ class Answer:
     """Path of the image, below some root."""
     reference: str | None = None
     """The reference that the project compared with."""
-    note: str = ""
+    notes: tuple[str, ...] = ()
     """What was left out or taken for something else in reading it; the same words for all alike, to be counted."""
 
 
@@ -51,7 +53,7 @@ def make_answers(
         optional: the same, for keys that may be missing.
 
     Raises:
-        DataError: no records, or some that lack a key or hold a date; every one is named.
+        DataError: no records, or some that lack a key or hold a date or an object as answer; every one is named.
     """
     if not rows:
         raise DataError(f"{path} holds no answers")
@@ -71,8 +73,13 @@ def make_answers(
                 "project itself wrote"
             )
             continue
+        said = row.get(needed["text"])
+        if isinstance(first_of(said), dict):
+            problems.append(f"{where}: {needed['text']} is an object, not a text; write the text alone")
+            continue
         fields: dict[str, Any] = {field: as_text(row.get(key)) for field, key in keys.items()}
-        answers.append(Answer(where, **fields))
+        fields.update(text=as_text(first_of(said)), image=as_path(fields.get("image")))
+        answers.append(Answer(where, **fields, notes=(SEVERAL,) if is_several(said) else ()))
     if problems:
         raise DataError(f"{path} cannot be read", problems)
     return answers
@@ -85,6 +92,12 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def as_path(image: str | None) -> str | None:
+    """Where an image is; None where it is there itself, as a data URL or in base64."""
+    is_itself = image is not None and (image.startswith("data:") or len(image) > _MOST_IN_A_PATH)
+    return None if is_itself else image
 
 
 def first_of(value: Any) -> Any:

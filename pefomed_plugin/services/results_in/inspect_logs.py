@@ -10,6 +10,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -19,7 +20,7 @@ from ...input_files import MOST_LINE_BYTES, open_input
 from ...json_text import JsonFault, parse_json
 from ...readers.textfiles import read_json
 from ...requirements import Need
-from .answers import FAILED, Answer, as_text, first_of, last_asked, said_text
+from .answers import FAILED, Answer, as_path, as_text, first_of, last_asked, said_text
 
 MOST_TIMES = 200
 """How often a log may unpack to its own size; texts of logs have some twenty times, images about once."""
@@ -29,6 +30,9 @@ _ZSTANDARD = Need("zstandard", "inspect_ai's logs that are packed with Zstandard
 _METHOD = 93
 """Of Zstandard in a zip."""
 _EPOCHS = "only the first of several epochs was taken"
+_CUT = "cut short by a limit of the harness or the model, or by a filter of contents; taken as it is"
+_WHOLE = frozenset(("stop", "tool_calls", "unknown"))
+"""Reasons to stop of an answer that ended by itself, or of which nothing is known."""
 _LOCAL_HEADER = struct.Struct("<26xHH")
 """Before a member's bytes: 26 bytes of what the directory says too, then the lengths of its name and extra field."""
 
@@ -70,11 +74,8 @@ def read_inspect(path: Path) -> list[Answer]:
     if not found:
         raise DataError(f"{path} holds no samples; was the log written with --no-log-samples?")
     keys = sorted(found, key=lambda key: (0, int(key), "") if key.isdecimal() else (1, 0, ""))  # stable
-    return [_noted(found[key][1], key in again) for key in keys]
-
-
-def _noted(answer: Answer, is_again: bool) -> Answer:
-    return Answer(**{**vars(answer), "note": _EPOCHS}) if is_again and not answer.note else answer
+    answers = [(found[key][1], key in again) for key in keys]
+    return [replace(answer, notes=(*answer.notes, _EPOCHS)) if more else answer for answer, more in answers]
 
 
 def _answer(where: str, sample: Mapping[str, Any]) -> Answer:
@@ -87,10 +88,16 @@ def _answer(where: str, sample: Mapping[str, Any]) -> Answer:
         None if has_failed else said,
         key=None if key.isdecimal() else key,
         question=last_asked(sample.get("input")) or None,
-        image=_image(sample),
+        image=as_path(_image(sample)),
         reference=as_text(first_of(sample.get("target"))),
-        note=FAILED if has_failed else "",
+        notes=(FAILED,) if has_failed else (_CUT,) if _is_cut(sample, output) else (),  # type: ignore[arg-type]
     )
+
+
+def _is_cut(sample: Mapping[str, Any], output: Mapping[str, Any]) -> bool:
+    choice = first_of(output.get("choices"))
+    reason = choice.get("stop_reason") if isinstance(choice, Mapping) else None
+    return bool(sample.get("limit")) or (isinstance(reason, str) and reason not in _WHOLE)
 
 
 def _said(output: Mapping[str, Any]) -> str | None:

@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ...errors import DataError, quoted
+from ...readers.iu_studies import DATASET as IU_XRAY
+from ...readers.iu_studies import open_i_name
 from ...records import Prediction, Sample
 from ...scoring.tokens import UNKNOWN, cut_report
 from .answers import Answer
@@ -45,6 +47,26 @@ def join_answers(
     Raises:
         DataError: answers that fit no sample or several, samples answered twice or not at all: all in one message.
     """
+    found, problems = _fit(answers, samples, Counter() if ways is None else ways)
+    if problems:
+        raise DataError(
+            f"the answers do not fit the samples of {samples[0].dataset if samples else 'an empty split'} "
+            f"({len(answers):,} answers, {len(samples):,} samples){_letters(answers)}",
+            problems,
+        )
+    return [Prediction.of(sample, found[sample.id].text, producer) for sample in samples]
+
+
+def count_fitting(answers: Sequence[Answer], samples: Sequence[Sample]) -> tuple[int, int]:
+    """How many answers fit a sample each, and how many of answers and samples are left, as a number below 0."""
+    found, problems = _fit(answers, samples, Counter(), shown=0)
+    return len(found), -len(problems)
+
+
+def _fit(
+    answers: Sequence[Answer], samples: Sequence[Sample], ways: Counter[str], shown: int = _SHOWN
+) -> tuple[dict[str, Answer], list[str]]:
+    """Sample -> its answer, and what does not fit; near ids of the first ``shown``."""
     index = _Index(samples)
     found: dict[str, Answer] = {}
     problems: list[str] = []
@@ -53,7 +75,7 @@ def join_answers(
         way, fitting = (IN_ORDER, [samples[number]]) if in_order else index.candidates(answer)
         fitting = _one_of_alike(fitting, found)
         if len(fitting) != 1:
-            near = index.near(answer) if not fitting and len(problems) < _SHOWN else ""
+            near = index.near(answer) if not fitting and len(problems) < shown else ""
             problems.append(f"{answer.where}: {_why(answer, fitting)}{near}")
             continue
         sample, problem = fitting[0], "" if in_order else _contradiction(answer, fitting[0])
@@ -65,16 +87,15 @@ def join_answers(
             )
         else:
             found[sample.id] = answer
-            if ways is not None:
-                ways[way] += 1
+            ways[way] += 1
     problems += [f"{sample.id}: no answer for it" for sample in samples if sample.id not in found]
-    if problems:
-        raise DataError(
-            f"the answers do not fit the samples of {samples[0].dataset if samples else 'an empty split'} "
-            f"({len(answers):,} answers, {len(samples):,} samples)",
-            problems,
-        )
-    return [Prediction.of(sample, found[sample.id].text, producer) for sample in samples]
+    return found, problems
+
+
+def _letters(answers: Sequence[Answer]) -> str:
+    """A word where the references are letters of choices, of which no data set of ours has any."""
+    is_choice = bool(answers) and all(re.fullmatch(r"\(?[A-H][).]?", answer.reference or "") for answer in answers)
+    return "; their references are letters of choices: answers in words are needed" if is_choice else ""
 
 
 class _Index:
@@ -86,7 +107,7 @@ class _Index:
         self._by_image: dict[tuple[str, ...], list[Sample]] = defaultdict(list)
         self._by_reference: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
         for sample in samples:
-            for key in {sample.id, str(sample.metadata.get("source_id", sample.id))}:
+            for key in {sample.id, str(sample.metadata.get("source_id", sample.id)), *_others_names(sample)}:
                 self._by_key[key].append(sample)
             # of a study that is shown by one image, others may name another one
             for image in dict.fromkeys((*sample.images, *sample.metadata.get("images", ()))):
@@ -104,7 +125,7 @@ class _Index:
             if answer.question is None:
                 return BY_IMAGE, of_image
             exact = [sample for sample in of_image if plain(sample.question) == plain(answer.question)]
-            asked = exact or [sample for sample in of_image if _same_question(answer.question, sample)]
+            asked = exact or _longest([sample for sample in of_image if _same_question(answer.question, sample)])
             of_reference = [sample for sample in asked if plain(sample.answer) == plain(answer.reference)]
             return BY_IMAGE_AND_QUESTION, of_reference or asked
         if answer.key is None and answer.reference is not None:
@@ -144,8 +165,21 @@ class _Index:
         return []
 
 
+def _others_names(sample: Sample) -> list[str]:
+    """What lists of others call its study."""
+    name = open_i_name(str(sample.metadata.get("study"))) if sample.dataset == IU_XRAY else None
+    return [name] if name else []
+
+
+def _longest(samples: list[Sample]) -> list[Sample]:
+    """Of samples whose questions stand in one prompt those with the longest: it may hold another's question."""
+    most = max((len(plain(sample.question)) for sample in samples), default=0)
+    return [sample for sample in samples if len(plain(sample.question)) == most]
+
+
 def _near(name: str, known: Iterable[str]) -> str:
-    found = get_close_matches(name, known, n=3, cutoff=0.6)
+    lower = {other.casefold(): other for other in known}
+    found = [lower[other] for other in get_close_matches(name.casefold(), lower, n=3, cutoff=0.6)]
     return f"; near: {', '.join(quoted(other, bare=True, limit=80) for other in found)}" if found else ""
 
 
@@ -190,7 +224,8 @@ def _same_reference(reference: str, sample: Sample) -> bool:
 
 
 def _same_question(question: str, sample: Sample) -> bool:
-    return plain(sample.question) in plain(question)  # a prompt may stand around it
+    asked = plain(sample.question)
+    return not asked or f" {asked} " in f" {plain(question)} "  # a prompt may stand around it
 
 
 def _contradiction(answer: Answer, sample: Sample) -> str:
@@ -218,6 +253,8 @@ def _why(answer: Answer, fitting: Sequence[Sample]) -> str:
     if answer.image is not None:
         asked = f" and question {_quoted(answer.question)}" if answer.question is not None else ""
         return f"no sample has image {quoted(answer.image, limit=_QUOTED)}{asked}"
+    if answer.reference is None:
+        return "has neither id, image nor reference, so that nothing tells its sample"
     if answer.question is not None:
         return f"no sample has question {_quoted(answer.question)} with reference {_quoted(answer.reference)}"
-    return "no sample has its reference" if answer.reference is not None else "names no sample"
+    return "no sample has its reference"

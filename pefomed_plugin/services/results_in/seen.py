@@ -14,7 +14,7 @@ from ...readers.textfiles import read_json, read_rows, read_text
 from .inspect_logs import is_inspect_archive
 from .tables import pair_of, read_header
 
-LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR = (
+LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR, OTHER = (
     "JSON lines, whose first record",
     "a JSON list, whose first record",
     "a JSON object, whose first value",
@@ -22,6 +22,7 @@ LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR = (
     "a table with tabs, whose header",
     "a log of inspect_ai, which",
     "a pair of CSV files, which",
+    "neither JSON nor a table with tabs: its first line",
 )
 _START = 2**20
 _ZIP, _GZIP, _UTF16 = b"PK", b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
@@ -81,7 +82,8 @@ def look_at(path: Path) -> Seen:
         return _first_of_list(path, text)
     if text[:1] == b"{":
         return _lines_or_object(path, text, len(start) < _START)
-    return Seen(TABLE, frozenset(_first_line(path).rstrip("\r\n").replace('"', "").split("\t")))
+    first = _first_line(path).rstrip("\r\n").replace('"', "")
+    return Seen(TABLE if "\t" in first else OTHER, frozenset(first.split("\t")))
 
 
 def _first_of_list(path: Path, text: bytes) -> Seen:
@@ -103,7 +105,7 @@ def _lines_or_object(path: Path, text: bytes, is_whole: bool) -> Seen:
         record = None
     values = list(record.values()) if isinstance(record, dict) else []
     is_mapping = bool(values) and all(isinstance(value, dict) for value in values)
-    if record is not None and not (is_mapping or "samples" in record) and (rest.strip() or is_whole):
+    if record is not None and not (is_mapping or {"samples", "logs"} & set(record)) and (rest.strip() or is_whole):
         return Seen(LINES, _keys(path, record))
     content = record if record is not None and is_whole and not rest.strip() else read_json(path, with_nan=True)
     values = list(content.values()) if isinstance(content, dict) else []

@@ -17,7 +17,7 @@ from ...input_files import open_input
 from ...json_text import mark_half_characters, tell_half_characters
 from ...readers.textfiles import read_json_list
 from ..spreadsheets import opened_workbook, rows_of, unescaped
-from .answers import FAILED, SAMPLE_ID, Answer, first_of, make_answers
+from .answers import FAILED, SAMPLE_ID, Answer, as_path, first_of, make_answers
 
 FAILURE = "Failed to obtain answer"
 """How VLMEvalKit begins what it writes in place of an answer that did not come."""
@@ -44,9 +44,11 @@ def read_vlmevalkit(path: Path) -> list[Answer]:
     rows = list(enumerate(readers[path.suffix.lower()](path), 1))
     needed = {"text": "prediction", "question": "question", "reference": "answer"}
     found = make_answers(path, "row", rows, needed, {"image": "image_path", "key": SAMPLE_ID})
-    answers = [replace(answer, image=_one_path(answer.image), question=answer.question or None) for answer in found]
+    answers = [
+        replace(answer, image=as_path(_one_path(answer.image)), question=answer.question or None) for answer in found
+    ]
     return [
-        replace(answer, text=None, note=FAILED) if (answer.text or "").startswith(FAILURE) else answer
+        replace(answer, text=None, notes=(FAILED,)) if (answer.text or "").startswith(FAILURE) else answer
         for answer in answers
     ]
 

@@ -11,11 +11,12 @@ import pytest
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Sample
-from pefomed_plugin.services.results_in import FORMATS, Answer, join_answers
+from pefomed_plugin.services.results_in import FORMATS, Answer, join_answers, recognise
 from pefomed_plugin.services.results_in.json_formats import (
     read_authors,
     read_llava_med,
     read_llava_questions,
+    read_lmms_eval,
     read_medevalkit,
 )
 from pefomed_plugin.services.results_in.tables import read_vlmevalkit
@@ -429,3 +430,75 @@ def test_half_a_character_in_a_spreadsheet_is_counted(tmp_path: Path, capsys: py
     book.save(tmp_path / "model.xlsx")
     assert [answer.text for answer in read_vlmevalkit(tmp_path / "model.xlsx")] == ["yes \ufffd", "no"]
     assert "model.xlsx: 1 records hold half a character" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[["-1.5", "True"], ["-0.25", "False"]], [[-1.5, True], [-0.25, False]], ["-1.5", "False"], [[["-1.5", "True"]]]],
+)
+def test_likelihoods_of_choices_are_no_answers(tmp_path: Path, said: list) -> None:
+    rows = [{"doc_id": 0, "target": "yes", "filtered_resps": said, "input": "q"}]
+    with pytest.raises(DataError, match="holds the likelihoods of choices, no answers"):
+        read_lmms_eval(write_lines(tmp_path / "a_samples_b.jsonl", rows))
+
+
+def test_lmms_eval_wrote_one_object_up_to_02(own: Path, tmp_path: Path) -> None:
+    logs = [
+        {
+            "doc_id": number,
+            "target": answer,
+            "doc": {"question": question},
+            "arguments": [[question]],
+            "resps": [[text]],
+            "filtered_resps": [text],
+        }
+        for number, ((_, _, question, answer), text) in enumerate(zip(QUESTIONS, ("no", "circle")))
+    ]
+    file = tmp_path / "task.json"
+    for indent in (4, None):
+        file.write_text(json.dumps({"args": {}, "model_configs": {}, "logs": logs, "time": "0101"}, indent=indent))
+        assert recognise(file).name == "lmms_eval"
+        assert imported(own, "lmms_eval", file) == ["no", "circle"]
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_ms_swift_wrote_query_and_label_before_3(own: Path, tmp_path: Path, labels: bool) -> None:
+    rows = [
+        {
+            "system": None,
+            "query": f"<image>{question}\nAnswer briefly.",
+            "response": text,
+            **({"label": answer} if labels else {}),
+            "history": [],
+            "images": [f"/data/{image}"],
+        }
+        for (_, image, question, answer), text in zip(QUESTIONS, ("no", "circle"))
+    ]
+    file = write_lines(tmp_path / "infer.jsonl", rows)
+    assert recognise(file).name == "ms_swift"
+    assert imported(own, "ms_swift", file) == ["no", "circle"]
+
+
+@pytest.mark.parametrize("image", ["data:image/png;base64,iVBORw0KGgo=", "iVBORw0KGgo/" * 1000])
+def test_an_image_that_is_there_itself_is_no_path(own: Path, tmp_path: Path, image: str) -> None:
+    rows = [
+        {"response": text, "labels": answer, "messages": [{"role": "user", "content": question}], "images": [image]}
+        for (_, _, question, answer), text in zip(QUESTIONS, ("no", "circle"))
+    ]
+    assert imported(own, "ms_swift", write_lines(tmp_path / "infer.jsonl", rows[::-1])) == ["no", "circle"]
+
+
+def test_answers_are_texts_or_lists_of_them(tmp_path: Path) -> None:
+    rows = [{"question_id": number, "text": text} for number, text in enumerate((["yes"], ["no", "maybe"], [], 3))]
+    found = read_llava_med(write_lines(tmp_path / "a.jsonl", rows))
+    assert [answer.text for answer in found] == ["yes", "no", None, "3"]
+    assert [bool(answer.notes) for answer in found] == [False, True, False, False]
+    with pytest.raises(DataError) as caught:
+        read_llava_med(write_lines(tmp_path / "a.jsonl", [{"question_id": 1, "text": {"answer": "yes"}}]))
+    assert caught.value.problems == ("a.jsonl, line 1: text is an object, not a text; write the text alone",)
+
+
+def test_answers_of_several_models_are_refused(tmp_path: Path) -> None:
+    rows = [{"question_id": number, "text": "yes", "model_id": model} for number, model in enumerate("ab")]
+    with pytest.raises(DataError, match="answers of several models, a, b; give each a file of its own"):
+        read_llava_med(write_lines(tmp_path / "a.jsonl", rows))

@@ -33,13 +33,13 @@ def test_of_several_epochs_the_first_is_taken_and_counted(tmp_path: Path) -> Non
     later = [{**sample, "epoch": 2, "output": {"completion": "later"}} for sample in inspect_samples()]
     found = read_inspect(archive(tmp_path / "a.eval", [*later, *inspect_samples()]))
     assert [answer.text for answer in found] == list(TEXTS)
-    assert {answer.note for answer in found} == {"only the first of several epochs was taken"}
+    assert {answer.notes for answer in found} == {("only the first of several epochs was taken",)}
 
 
 def test_a_sample_that_ended_in_an_error_is_missing(tmp_path: Path) -> None:
     broken = {**inspect_samples()[0], "output": {"choices": []}, "error": {"message": "rate limit"}}
     (found,) = read_inspect(archive(tmp_path / "a.eval", [broken]))
-    assert (found.text, found.note) == (None, FAILED)
+    assert (found.text, found.notes) == (None, (FAILED,))
 
 
 def test_reasoning_is_left_out_and_a_path_in_the_metadata_is_the_image(tmp_path: Path) -> None:
@@ -93,3 +93,24 @@ def test_damage_names_file_and_sample(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_inspect(path)
     assert len(caught.value.problems) == 2 and "samples/0_epoch_1.json" in caught.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"limit": {"type": "token", "limit": 10}},
+        {"output": {"choices": [{"message": {"content": "no, beca"}, "stop_reason": "max_tokens"}]}},
+        {"output": {"completion": "", "choices": [{"message": {"content": ""}, "stop_reason": "content_filter"}]}},
+    ],
+)
+def test_what_a_limit_cut_is_taken_and_counted(tmp_path: Path, more: dict) -> None:
+    first, second = inspect_samples()
+    found = read_inspect(archive(tmp_path / "a.eval", [{**first, **more}, second]))
+    assert [any("cut short by a limit" in note for note in answer.notes) for answer in found] == [True, False]
+    assert found[0].text is not None
+
+
+def test_an_answer_can_have_two_notes(tmp_path: Path) -> None:
+    broken = {**inspect_samples()[0], "output": {"choices": []}, "error": {"message": "rate limit"}}
+    (found,) = read_inspect(archive(tmp_path / "a.eval", [broken, {**broken, "epoch": 2}]))
+    assert len(found.notes) == 2

@@ -224,3 +224,82 @@ def test_ids_win_over_everything() -> None:
     ways: Counter[str] = Counter()
     join_answers([Answer(row[0], "x", key=row[0]) for row in QUESTIONS], SAMPLES, {}, ways)
     assert ways == {BY_ID: 2}
+
+
+def test_a_question_within_another_of_its_image_is_told_apart() -> None:
+    """Both have the same reference, and a prompt stands around them."""
+    nested = [
+        sample("r0", "Is there a fracture?", "yes", "a.png"),
+        sample("r1", "Is there a fracture in the rib?", "yes", "a.png"),
+    ]
+    asked = [f"{each.question}\nAnswer the question using a single word or phrase." for each in nested]
+    answers = [Answer(str(place), text, None, asked[place], "/x/a.png") for place, text in ((1, "no"), (0, "yes"))]
+    assert [found.prediction for found in join_answers(answers, nested, {})] == ["yes", "no"]
+
+
+def test_near_ids_have_another_case() -> None:
+    assert problems([Answer("1", "x", key="Q0"), Answer("2", "x", key="Q1")])[0].endswith("has the id 'Q0'; near: q0")
+
+
+def test_what_nothing_tells_a_sample_of_is_said_so() -> None:
+    said = problems([Answer("1", "x", question=QUESTIONS[0][2])])[0]
+    assert said.startswith("1: has neither id, image nor reference, so that nothing tells its sample; near: q0")
+
+
+def test_letters_of_choices_are_named() -> None:
+    with pytest.raises(DataError, match="letters of choices: answers in words are needed"):
+        join_answers([Answer("1", "A", question=row[2], reference="B") for row in QUESTIONS], SAMPLES, {})
+
+
+def test_medevalkits_iu_xray_is_r2gens_validation_under_open_is_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """As ``datas/IU_XRAY/test.json`` of the kit: names of images are Open-i's, not R2Gen's."""
+    release = tmp_path / "iu"
+    (release / "images").mkdir(parents=True)
+    records = {
+        split: [
+            {
+                "id": f"CXR{number}_IM-0017",
+                "report": f"Report {number}.",
+                "image_path": [f"CXR{number}_IM-0017/{image}.png" for image in (0, 1)],
+                "split": split,
+            }
+            for number in numbers
+        ]
+        for split, numbers in {"train": (5,), "val": (1020, 102), "test": (7, 8, 9)}.items()
+    }
+    whole(release / "annotation.json", records)
+    rows = [
+        {
+            "id": f"open_i_{number}",
+            "image": [f"CXR{number}_IM-0017-{view}001.png" for view in (1, 2)],
+            "findings": f"Report {number}.",
+            "impression": "",
+            "response": f"said of {number}",
+        }
+        for number in (102, 1020)
+    ]
+    command = ["import-predictions", str(whole(tmp_path / "results.json", rows)), "--dataset", "iu_xray"]
+    command += ["--data", str(release), "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the answers are about the split val, and whole studies" in said
+    assert "add --option per=study --split val" in said
+    assert main([*command, "--option", "per=study", "--split", "val"]) == 0
+    assert [found.prediction for found in read_predictions(tmp_path / "out" / "predictions.jsonl")] == [
+        "said of 1020",
+        "said of 102",
+    ]
+
+
+def test_a_part_of_the_split_is_not_called_another_split(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rows = [{"id": f"v{number}", "image": "p0.png", "question": f"Asked {number}?", "answer": "x"} for number in (1, 2)]
+    lines(own / "val.jsonl", rows)
+    first = (tmp_path / "part.jsonl", write("ms_swift", tmp_path).read_text().splitlines(keepends=True)[0])
+    first[0].write_text(first[1])
+    assert main(arguments(own, first[0])) == 2
+    said = capsys.readouterr().err
+    assert "--split" not in said and "no answer for it" in said

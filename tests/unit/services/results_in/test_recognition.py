@@ -87,7 +87,7 @@ def test_what_is_none_says_what_was_seen(tmp_path: Path, row: dict, said: str) -
         (b"[1, 2]", "expected records that are objects, found a number"),
         (b'[{"a": 1, ', "column 11: not JSON"),
         ('{"text": "\u00e9"'.encode("latin-1"), "is not UTF-8"),
-        (b"no json at all", "a table with tabs"),
+        (b"id,prediction", "neither JSON nor a table with tabs: its first line has id,prediction"),
         (json.dumps({"a": {"model_prediction": 1}, "b": 2}).encode(), "of no format that is known"),
     ],
 )
