@@ -10,6 +10,16 @@ from ..provenance import find_image_roots
 from .arguments import add_axes, add_evaluations, add_image_arguments, read_evaluations
 from .next_step import NextStep, opening
 
+_OF_ANSWERS = {
+    "--image-root": "image_root",
+    "--no-images": "no_images",
+    "--full-images": "full_images",
+    "--no-texts": "no_texts",
+    "--no-floor": "no_floor",
+    "--by": "by",
+}
+"""Options that a page of training alone has no use for."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -67,12 +77,12 @@ def _only_trained(folder: Path) -> bool:
 
 
 def _write_training(arguments: argparse.Namespace) -> int:
-    from ..reporting.training.curves import read_training  # late: beside the page
+    from ..reporting.training.curves import read_trainings  # late: beside the page
     from ..reporting.training.page import write_training_page  # late: beside the table
 
-    if arguments.label and len(arguments.label) != len(arguments.runs):
-        raise ConfigError(f"{len(arguments.runs)} runs and {len(arguments.label)} labels; give one for each run")
-    labels = arguments.label or [""] * len(arguments.runs)
-    write_training_page([read_training(run, label) for run, label in zip(arguments.runs, labels)], arguments.out)
+    write_training_page(read_trainings(arguments.runs, arguments.label), arguments.out)
     print(f"no answers yet; the page shows training. Written to {arguments.out}")
+    idle = [option for option, value in _OF_ANSWERS.items() if getattr(arguments, value)]
+    if idle:
+        print(f"not used, for they are about answers: {', '.join(idle)}")
     return 0

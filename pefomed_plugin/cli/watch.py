@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
-from ..errors import ConfigError
 from ..services.console import make_console, say
 from .arguments import above_0
 from .next_step import NextStep, again, opening
@@ -30,71 +30,85 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look until every run is done or quiet; Ctrl-C ends it and leaves the runs as they are."""
-    if arguments.label and len(arguments.label) != len(arguments.runs):
-        raise ConfigError(f"{len(arguments.runs)} runs and {len(arguments.label)} labels; give one for each run")
-    labels = arguments.label or [""] * len(arguments.runs)
-    once = arguments.once
-    shown = _look(arguments.runs, labels, arguments.out, 0 if once else arguments.every)
-    console = make_console()
-    if once or console is None or not _goes_on(shown):
-        from ..reporting.rendering import show  # late: loads rich
+    from ..reporting.training.curves import read_trainings  # late: beside the page
 
-        show([_table(shown)])
-        while not once and _goes_on(shown):
-            time.sleep(arguments.every)
-            shown = _look(arguments.runs, labels, arguments.out, arguments.every)
-            say("; ".join(_line(training) for training in shown))
-    else:
-        _live(arguments, labels, shown, console)
+    shown = begun = read_trainings(arguments.runs, arguments.label)
+    try:
+        with _screen(arguments.once) as show:
+            for shown in _looks(arguments, begun):
+                show(shown)
+    except KeyboardInterrupt:
+        _draw(shown, arguments.out, 0)  # nobody draws it anew from here on
     if arguments.out:
         say(f"the curves: {arguments.out}")
     return 0
 
 
-def _live(arguments: argparse.Namespace, labels: Sequence[str], shown: list[Training], console: object) -> None:
+def _looks(arguments: argparse.Namespace, shown: list[Training]) -> Iterator[list[Training]]:
+    """The runs now and again and again, the page with them: it asks for itself anew while a run goes on."""
+    from ..reporting.training.curves import look_again  # late: beside the page
+
+    while True:
+        goes_on = not arguments.once and any(training.goes_on for training in shown)
+        _draw(shown, arguments.out, max(2, round(arguments.every)) if goes_on else 0)
+        yield shown
+        if not goes_on:
+            return
+        time.sleep(arguments.every)
+        shown = look_again(shown)
+
+
+def _draw(shown: Sequence[Training], out: Path | None, refresh_s: int) -> None:
+    from ..reporting.training.page import write_training_page  # late: beside the table
+
+    if out is not None:
+        write_training_page(shown, out, refresh_s)
+
+
+@contextmanager
+def _screen(once: bool) -> Iterator[Callable[[Sequence[Training]], None]]:
+    """What shows the runs: a table that changes where it stands; without a terminal one table, then lines."""
+    from ..reporting.rendering import framed, show  # late: loads rich
+
+    console = None if once else make_console()
+    if console is None:
+        begun: list[bool] = []
+
+        def tell(shown: Sequence[Training]) -> None:
+            if begun:
+                say("; ".join(map(_line, shown)))
+            else:
+                show([_table(shown)])
+            begun.append(True)
+
+        yield tell
+        return
+    from rich.console import Group  # late: optional
     from rich.live import Live  # late: optional
     from rich.text import Text  # late: optional
 
-    from ..reporting.rendering import to_lines  # late: loads rich
+    def draw(shown: Sequence[Training]) -> None:
+        table = _table(shown)
+        live.update(Group(framed(table), *map(Text, table.notes)), refresh=True)
 
-    with Live(console=console, auto_refresh=False) as live:  # type: ignore[arg-type]
-        while True:
-            live.update(Text("\n".join(to_lines(_table(shown)))), refresh=True)
-            if not _goes_on(shown):
-                return
-            try:
-                time.sleep(arguments.every)
-            except KeyboardInterrupt:
-                return
-            shown = _look(arguments.runs, labels, arguments.out, arguments.every)
-
-
-def _look(runs: Sequence[Path], labels: Sequence[str], out: Path | None, every: float) -> list[Training]:
-    """Read all logs, and write the page where one is wanted; it asks for itself anew while a run goes on."""
-    from ..reporting.training.curves import read_training  # late: beside the page
-    from ..reporting.training.page import write_training_page  # late: beside the table
-
-    found = [read_training(folder, label) for folder, label in zip(runs, labels)]
-    if out is not None:
-        refresh = max(2, round(every)) if every and _goes_on(found) else 0
-        write_training_page(found, out, refresh)
-    return found
-
-
-def _goes_on(trainings: Sequence[Training]) -> bool:
-    return any(training.state() in ("running", "starting") for training in trainings)
+    with Live(console=console, auto_refresh=False) as live:
+        yield draw
 
 
 def _table(trainings: Sequence[Training]) -> Table:
     from ..reporting.durations import time_in_words
     from ..reporting.table import COUNT, FIGURE, Cell, Column, Table
+    from ..reporting.training.drawing import number
+    from ..reporting.training.page import remarks_on  # late: beside the table
 
     def last(key: str, digits: int) -> Column:
         def place(training: Training) -> Cell:
-            points = training.points(key)
-            return Cell(points[-1][1], digits=digits) if points else Cell(reason="-")
+            value = training.latest(key)
+            if value is None or isinstance(value, str):
+                return Cell(reason=value or "-")
+            return Cell(value, digits=digits)
 
-        return Column({"loss": "loss", "grad_norm": "gradient", "tokens_per_s": "tokens/s"}[key], place, FIGURE)
+        return Column({"loss": "loss", "grad_norm": "grad norm", "tokens_per_s": "tokens /s"}[key], place, FIGURE)
 
     def iterations(training: Training) -> Cell:
         return (
@@ -107,28 +121,32 @@ def _table(trainings: Sequence[Training]) -> Table:
         found = training.validation()
         return Cell(found[-1][1], digits=4) if found else Cell(reason="-")
 
-    def left(training: Training) -> str:
+    def state(training: Training) -> str:
+        if not training.steps:
+            return "no step yet" if training.goes_on else training.state()
         seconds = training.remaining_s
-        return "-" if training.is_done or seconds is None else time_in_words(seconds)
+        return f"{time_in_words(seconds)} left" if training.goes_on and seconds is not None else training.state()
+
+    def rate(training: Training) -> str:
+        points = training.points("lr")
+        return number(points[-1][1]) if points else "-"
 
     columns = [
         Column("run", lambda training: training.name),
-        Column("state", lambda training: training.state()),
-        Column("iteration", iterations, COUNT),
+        Column("state", state),
+        Column("step", iterations, COUNT),
         last("loss", 4),
-        Column("validation", validation, FIGURE),
-        Column("rate", lambda training: f"{points[-1][1]:.2e}" if (points := training.points("lr")) else "-"),
+        Column("valid loss", validation, FIGURE),
+        Column("rate", rate),
         last("grad_norm", 3),
         last("tokens_per_s", 0),
-        Column("left", left),
     ]
-    return Table("", columns, trainings)
+    return Table("", columns, trainings, remarks_on(trainings))
 
 
 def _line(training: Training) -> str:
-    points = training.points("loss")
-    loss = f", loss {points[-1][1]:.4f}" if points else ""
-    return f"{training.name}: {training.state()}, iteration {training.iteration:,}{loss}"
+    said = [training.state(), f"iteration {training.iteration:,}", training.loss_in_words(), training.fault]
+    return f"{training.name}: {', '.join(filter(None, said))}"
 
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:

@@ -62,6 +62,15 @@ def show_table(table: Table) -> None:
     if console is None:
         say("\n".join(to_lines(table)))
         return
+    if table.title:
+        print_line(on_one_line(table.title), "italic")  # rich would fold it to the table's width
+    console.print(framed(table))
+    for note in table.notes:
+        print_line(on_one_line(note))
+
+
+def framed(table: Table) -> Any:
+    """Its columns and rows for rich, without title and notes."""
     from rich.table import Table as Frame  # late: heavy
     from rich.text import Text  # late: heavy
 
@@ -77,11 +86,7 @@ def show_table(table: Table) -> None:
         frame.add_column(Place(column.header), justify="left" if column.kind == TEXT else "right", overflow="fold")
     for item, texts in zip(table.items, table.texts()):
         frame.add_row(*map(Place, texts), style=_STYLES.get(table.tone(item)) if table.tone else None)
-    if table.title:
-        print_line(on_one_line(table.title), "italic")  # rich would fold it to the table's width
-    console.print(frame)
-    for note in table.notes:
-        print_line(on_one_line(note))
+    return frame
 
 
 def show_panel(panel: Panel) -> None:

@@ -107,7 +107,9 @@ def test_an_image_of_its_own(reports: Path, open_page: Callable[..., Any], schem
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_curves_of_training(tmp_path: Path, open_page: Callable[..., Any], scheme: str, width: int) -> None:
-    write_training_page([read_training(log(tmp_path / "run", 40))], tmp_path / "page.html")
+    names = ["run", "another_run_with_a_name_that_is_long", "third", "fourth"]
+    runs = [read_training(log(tmp_path / name, 40)) for name in names]
+    write_training_page(runs, tmp_path / "page.html", refresh_s=600)
     page = open_page((tmp_path / "page.html").as_uri(), color_scheme=scheme, viewport={"width": width, "height": 800})
     expect(page.locator(".curve").first).to_be_visible()
     assert faults(page) == [] and page.evaluate("document.documentElement.scrollWidth") <= width
@@ -115,6 +117,19 @@ def test_the_curves_of_training(tmp_path: Path, open_page: Callable[..., Any], s
         "[...document.querySelectorAll('.tick')].map((text) => text.getBoundingClientRect().height)"
     )
     assert min(heights) >= 10, "labels can be read on a phone too"
+    broken = "[...document.querySelectorAll('td.number')].filter((cell) => cell.getClientRects()[0].height > 60).length"
+    assert page.evaluate(broken) == 0, "a figure stays on its line, the table scrolls"
+
+
+def test_the_curves_are_drawn_anew_until_the_reader_pauses(tmp_path: Path, open_page: Callable[..., Any]) -> None:
+    run = log(tmp_path / "run", 10)
+    write_training_page([read_training(run)], tmp_path / "page.html", refresh_s=1)
+    page = open_page((tmp_path / "page.html").as_uri())
+    expect(page.locator(".run")).to_contain_text("iteration 10 of 100")
+    write_training_page([read_training(log(run, 20))], tmp_path / "page.html", refresh_s=1)
+    expect(page.locator(".run")).to_contain_text("iteration 20 of 100")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
 
 
 @pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (extra ui) is not installed")

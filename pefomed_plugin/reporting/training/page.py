@@ -1,10 +1,11 @@
-"""The page of one or several trainings: one HTML file that needs no script and no network, and asks for itself anew
-while a run is under way.
+"""The page of one or several trainings: one HTML file that needs no network, and asks for itself anew while a run is
+under way, by a script that a reader can stop; it needs none to show what it has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -12,13 +13,12 @@ from typing import Any
 
 from ...storage import write_text
 from ..durations import time_in_words
-from ..look import DARK, LOOK, read_look
+from ..look import DARK, read_look
+from ..page.assets import Marks, fill, read_asset
 from ..rendering import to_html
 from ..table import COUNT, FIGURE, Cell, Column, Table
-from .curves import CURVES, VALID, Training
-from .drawing import SERIES, Line, draw
-
-STYLE = Path(__file__).resolve().parents[1] / "assets" / "training.css"
+from .curves import CURVES, NOT_FINITE, VALID, Training
+from .drawing import MOST_LINES, Line, draw, key_of
 
 
 def write_training_page(trainings: Sequence[Training], path: Path, refresh_s: int = 0) -> None:
@@ -30,26 +30,33 @@ def training_page(trainings: Sequence[Training], refresh_s: int = 0) -> str:
     """The HTML text.
 
     Args:
-        refresh_s: seconds after which a browser asks for it anew; 0: never, all runs are done.
+        refresh_s: seconds after which the page asks for itself anew; 0: never.
     """
-    again = f'<meta http-equiv="refresh" content="{refresh_s}">' if refresh_s else ""
-    title = ", ".join(training.name for training in trainings)
+    title = escape(", ".join(training.name for training in trainings))
     dark = "".join(f"--{name}:{value};" for name, value in read_look(DARK).items())
-    style = LOOK.read_text(encoding="utf-8") + STYLE.read_text(encoding="utf-8")
-    style += f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} color-scheme: dark; }} }}\n"
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            '<meta name="viewport" content="width=device-width, initial-scale=1">' + again,
-            f"<title>Training: {escape(title)}</title>\n<style>\n{style}</style>\n</head>",
-            '<body class="training-page">\n<main>',
-            f"<h1>{escape(title)}</h1>",
-            *dict.fromkeys(f'<p class="notice">{escape(run.notice)}</p>' for run in trainings if run.notice),
-            f'<p class="soft">Drawn anew every {refresh_s} s while it runs.</p>' if refresh_s else "",
-            training_section(trainings),
-            "</main>\n</body>\n</html>\n",
-        ]
+    style = [read_asset("look.css"), read_asset("training.css")]
+    style.append(f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} color-scheme: dark; }} }}\n")
+    script = read_asset("training.js") if refresh_s else ""
+    notices = dict.fromkeys(f'<p class="notice">{escape(run.notice)}</p>' for run in trainings if run.notice)
+    parts = {
+        "@TITLE@": [f"Training: {title}"],
+        "@NAMES@": [title],
+        "@NOTICES@": [*notices, _drawn_at(trainings, refresh_s)],
+        Marks.training: [training_section(trainings)],
+        Marks.script: [f"<script>{script}</script>" if script else ""],
+    }
+    return "".join(fill(read_asset("training.html"), style, script, parts))
+
+
+def _drawn_at(trainings: Sequence[Training], refresh_s: int) -> str:
+    """When, and when again: whoever finds the page later knows that a run may have gone on since."""
+    now = f"Drawn at {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    if not refresh_s:
+        going = any(training.goes_on for training in trainings)
+        return f'<p class="soft">{now}{"; a run may have gone on since" if going else ""}.</p>'
+    return (
+        f'<p class="soft" id="again" data-seconds="{refresh_s}">{now}, anew every {refresh_s} s while it runs. '
+        '<button type="button" hidden>Pause</button><noscript>Load the page again to see more.</noscript></p>'
     )
 
 
@@ -70,17 +77,13 @@ def training_section(trainings: Sequence[Training], heading: str = "") -> str:
         ]
         dotted = "; dots: validation after each epoch" if any(line.dots for line in lines) else ""
         caption = f"{curve.title}{dotted}"
-        parts.append(
-            f"<figure>{draw(lines, curve.title, curve.unit)}<figcaption>{escape(caption)}</figcaption></figure>"
-        )
+        parts.append(f"<figure>{draw(lines, curve.title)}<figcaption>{escape(caption)}</figcaption></figure>")
     parts.append("</div>")
-    gaps = [(training, training.gaps("loss")) for training in trainings]
-    parts += [
-        f'<p class="notice">{escape(training.name)}: the loss of {count:,} steps is no finite number; they were left '
-        "out (nonfinite.rank*.jsonl says which).</p>"
-        for training, count in gaps
-        if count
-    ]
+    parts += [f'<p class="notice">{escape(remark)}</p>' for remark in remarks_on(trainings)]
+    if len(trainings) > MOST_LINES:
+        parts.append(
+            f'<p class="notice">More than {MOST_LINES} runs: some curves look alike; point at one for its name.</p>'
+        )
     table = validation_table(trainings)
     return "\n".join([*parts, to_html(table) if table.items else "", "</section>"])
 
@@ -88,13 +91,28 @@ def training_section(trainings: Sequence[Training], heading: str = "") -> str:
 def _progress(place: int, training: Training) -> str:
     whole = training.iterations
     said = [training.state(), f"iteration {training.iteration:,}" + (f" of {whole:,}" if whole else "")]
-    if training.steps and training.steps[-1].get("loss") is not None:
-        said.append(f"loss {training.steps[-1]['loss']:.4f}")
-    left = None if training.is_done else training.remaining_s
+    said += [training.loss_in_words()] if training.steps else []
+    left = training.remaining_s if training.goes_on else None
     said += [f"about {time_in_words(left)} left"] if left is not None else []
-    bar = f'<progress max="{whole}" value="{training.iteration}"></progress>' if whole else ""
-    key = f'<span class="key s{place % SERIES}{" again" if place >= SERIES else ""}"></span>'
-    return f'<div class="run">{key}<b>{escape(training.name)}</b> {bar} <span>{escape(", ".join(said))}</span></div>'
+    name, words = escape(training.name), escape(", ".join(said))
+    bar = f'<progress max="{whole}" value="{training.iteration}" aria-label="{name}"></progress>' if whole else ""
+    return f'<div class="run">{key_of(place)}<b>{name}</b> {bar} <span>{words}</span></div>'
+
+
+def remarks_on(trainings: Sequence[Training]) -> list[str]:
+    """What curves and last values do not show: steps without a loss, runs that cannot be read any more."""
+    found = []
+    for training in trainings:
+        if training.fault:
+            found.append(f"{training.name}: {training.fault}; shown is what was read before.")
+        count = training.gaps("loss")
+        if count:
+            steps = "step" if count == 1 else "steps"
+            found.append(
+                f"{training.name}: the loss of {count:,} {steps} is no finite number; left out of the curve "
+                "(nonfinite.rank*.jsonl says which)."
+            )
+    return found
 
 
 def validation_table(trainings: Sequence[Training]) -> Table:
@@ -112,5 +130,8 @@ def validation_table(trainings: Sequence[Training]) -> Table:
 
 
 def _loss(lines: Mapping[tuple[int, int], Mapping[str, Any]], at: int, key: str, epoch: int) -> Cell | None:
-    value = lines.get((at, epoch), {}).get(key)
-    return None if value is None else Cell(float(value), digits=4)
+    line = lines.get((at, epoch), {})
+    if key not in line:
+        return None
+    value = line[key]
+    return Cell(reason=NOT_FINITE) if value is None else Cell(float(value), digits=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pefomed_plugin.cli import main
+from pefomed_plugin.cli import main, watch
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.reporting.training.curves import read_training
-from pefomed_plugin.reporting.training.drawing import Line, draw, thinned, ticks
+from pefomed_plugin.reporting.training.curves import look_again, read_training, read_trainings
+from pefomed_plugin.reporting.training.drawing import MOST_LINES, Line, draw, key_of, number, thinned, ticks
 from pefomed_plugin.reporting.training.page import training_page
 
 
@@ -101,31 +102,105 @@ def test_ticks_are_round_and_within(low: float, high: float) -> None:
 def test_many_points_are_means_of_stretches() -> None:
     points = [(float(number), float(number % 2)) for number in range(10_000)]
     found = thinned(points)
-    assert len(found) <= 400 and all(0.4 < y < 0.6 for _, y in found)
+    assert len(found) <= 400 and all(0.4 < y < 0.6 for _, y in found[1:-1])
     assert thinned(points[:10]) == points[:10]
+    assert (found[0], found[-1]) == (points[0], points[-1]), "a curve begins and ends where it does"
+
+
+def test_a_run_has_its_colour_also_where_another_has_nothing_to_draw() -> None:
+    picture = draw([Line("a", []), Line("b", [(1, 1.0), (2, 2.0)])], "gradient norm")
+    assert '<polyline class="series s1"' in picture and 'class="key s1"' in key_of(1)
+    looks = {re.sub("<title>.*", "", key_of(place)) for place in range(MOST_LINES)}
+    assert len(looks) == MOST_LINES, "thirty runs look different"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0, "0"), (0.00015, "1.5e-4"), (5e-5, "5e-5"), (0.25, "0.25"), (1500, "1,500")]
+)
+def test_figures_at_an_axis_are_short(value: float, told: str) -> None:
+    assert number(value) == told
 
 
 def test_the_page_of_runs_side_by_side(tmp_path: Path) -> None:
     runs = [read_training(log(tmp_path / name, 20)) for name in ("<one>", "two")]
     page = training_page(runs, refresh_s=5)
-    assert '<meta http-equiv="refresh" content="5">' in page and "<script" not in page
+    assert 'data-seconds="5"' in page and "Pause</button>" in page and 'http-equiv="refresh"' not in page
     assert "<one>" not in page and "&lt;one&gt;" in page
     assert page.count("<polyline") == 8 and page.count("<circle") == 4
     assert "two, slake" in page and "1.5000" in page
     assert not re.search(r'(src|href)="', page)
-    assert "refresh" not in training_page(runs)
+    done = training_page(runs)
+    assert "<script" not in done and "data-seconds" not in done and "a run may have gone on since" in done
 
 
 def test_steps_without_a_finite_loss_are_told(tmp_path: Path) -> None:
     found = read_training(log(tmp_path / "run", 3, loss=None))
-    assert "the loss of 3 steps is no finite number" in training_page([found])
+    page = training_page([found])
+    assert "the loss of 3 steps is no finite number" in page and "loss not finite" in page
+
+
+def test_a_loss_that_is_lost_is_not_told_as_the_last_one_that_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = log(tmp_path / "run", 20)
+    with open(folder / "log.jsonl", "a") as file:
+        file.writelines(json.dumps(step(number, loss=None, grad_norm=None)) + "\n" for number in (21, 22))
+    with open(folder / "epochs.jsonl", "a") as file:
+        file.write(json.dumps({"iteration": 22, "epoch": 3, "time": 0, "valid/loss": None}) + "\n")
+    assert main(["watch", str(folder), "--once"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("not finite") == 2 and "0.0500" not in said, "0.05 is the loss of step 20"
+    assert "the loss of 2 steps is no finite number" in said
+    assert '<td class="number">not finite</td>' in training_page([read_training(folder)])
+
+
+def test_a_line_with_texts_for_numbers_is_named(tmp_path: Path) -> None:
+    folder = log(tmp_path / "run", 3)
+    with open(folder / "log.jsonl", "a") as file:
+        file.write(json.dumps(step(4, loss="0.5")) + "\n")
+    with pytest.raises(DataError, match="line 4: not a step"):
+        read_training(folder)
+
+
+def test_runs_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
+    folders = [log(tmp_path / part, 2) for part in ("a/stage2", "b/stage2", "a/stage1")]
+    assert [found.name for found in read_trainings(folders)] == ["a/stage2", "b/stage2", "stage1"]
+    for labels, words in ([["x", "x", "y"], "several runs are called x"], [["x"], "3 run\\(s\\) and 1 label"]):
+        with pytest.raises(ConfigError, match=words):
+            read_trainings(folders, labels)
+    with pytest.raises(ConfigError, match="several runs are called"):
+        read_trainings([folders[0], folders[0]])
+
+
+def test_a_run_that_is_deleted_meanwhile_stops_no_other(tmp_path: Path) -> None:
+    runs = read_trainings([log(tmp_path / "gone", 4), log(tmp_path / "stays", 4)])
+    shutil.rmtree(tmp_path / "gone")
+    log(tmp_path / "stays", 9)
+    gone, stays = look_again(runs)
+    assert (gone.iteration, gone.state(), gone.goes_on) == (4, "cannot be read", False)
+    assert stays.iteration == 9
+    assert "shown is what was read before" in training_page([gone, stays])
+
+
+def test_watching_that_is_interrupted_leaves_a_page_that_waits_for_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "t.html"
+
+    def interrupt(_: float) -> None:
+        assert "data-seconds" in page.read_text()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.time, "sleep", interrupt)
+    assert main(["watch", str(log(tmp_path / "run", 10)), "--out", str(page)]) == 0
+    assert "data-seconds" not in page.read_text() and "a run may have gone on since" in page.read_text()
 
 
 def test_the_command_looks_once_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = log(tmp_path / "run", 40)
     assert main(["watch", str(folder), "--once", "--label", "mine", "--out", str(tmp_path / "t.html")]) == 0
     said = capsys.readouterr().out
-    assert "40 of 100" in said and "mine" in said and "2 min" in said
+    assert "40 of 100" in said and "mine" in said and "2 min left" in said
     assert "refresh" not in (tmp_path / "t.html").read_text()
     assert main(["watch", str(folder), "--label", "a", "--label", "b", "--once"]) == 2
 
@@ -140,3 +215,9 @@ def test_the_report_of_a_run_without_answers_shows_training(tmp_path: Path, caps
     assert main(["report", str(folder), "--out", str(tmp_path / "report.html")]) == 0
     assert "no answers yet" in capsys.readouterr().out
     assert "<polyline" in (tmp_path / "report.html").read_text()
+
+
+def test_what_a_page_of_training_has_no_use_for_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    options = ["--no-texts", "--full-images", "linked", "--by", "organ"]
+    assert main(["report", str(log(tmp_path / "run", 2)), "--out", str(tmp_path / "report.html"), *options]) == 0
+    assert "not used, for they are about answers: --full-images, --no-texts, --by" in capsys.readouterr().out
