@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, bullets
 from ..reporting.privacy import changes_table, findings_table, kinds_table, log_table
 from ..reporting.rendering import Shown
-from ..services.outbound import log_path, read_log
+from ..services.outbound import log_path, names_of, read_log
 from ..services.privacy import burned_in, recognisers
 from ..services.privacy.findings import Scan
 from .arguments import count_from_1
@@ -86,11 +86,12 @@ def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Sou
     from ..services.privacy.cleaning import Cleaner  # late: loads PIL
     from ..services.privacy.scanning import find_sources, scan, severity_order  # late: loads PIL
 
-    done = Cleaner(looker, sources, arguments.out).copy(sources)
+    cleaner = Cleaner(looker, sources, arguments.out)
+    done = cleaner.copy(sources)
     if links:
         done.not_copied["links, which are not followed"] += len(links)
     shown: list[Shown] = [changes_table(done.changes), ""] if done.changes else []
-    shown += _cleaned_lines(done, len(sources), arguments.out)
+    shown += _cleaned_lines(done, len(sources), arguments.out, cleaner.changes_path)
     found = Scan()
     if done.interrupted_after is None:
         found = scan(find_sources([arguments.out])[0], [], looker)
@@ -138,11 +139,9 @@ def _unread_lines(found: Scan) -> list[str]:
     return [f"could not be read: {len(found.unread):,}", *bullets(found.unread)] if found.unread else []
 
 
-def _cleaned_lines(done: Cleaned, total: int, out: Path) -> list[Shown]:
-    from ..services.privacy.cleaning import CHANGES  # late: loads PIL
-
+def _cleaned_lines(done: Cleaned, total: int, out: Path, changes: Path) -> list[Shown]:
     counted = ", ".join(f"{count:,} {how}" for how, count in done.files.items()) or "none"
-    lines: list[Shown] = [f"copied to {out}: {counted}; every change is in {out / CHANGES}"]
+    lines: list[Shown] = [f"copied to {out}: {counted}; every change is in {changes}"]
     if done.not_copied:
         lines.append("not copied, because they cannot be cleaned:")
         lines += [f"  - {count:,} {why}" for why, count in done.not_copied.most_common()]
@@ -181,6 +180,10 @@ def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
 
 def _log(arguments: argparse.Namespace) -> Output:
     path = log_path()
-    entries = [entry for entry in read_log(path) if arguments.host in ("", entry["host"])]
+    noted = read_log(path)
+    entries = [entry for entry in noted if arguments.host in ("", *names_of(entry["host"]))]
     words = f"{len(entries):,} requests, noted in {path}" if entries else f"nothing has left, says {path}"
+    if noted and not entries:
+        hosts = ", ".join(sorted({str(entry["host"]) for entry in noted}))
+        words = f"nothing has left for {arguments.host}, says {path}; its {len(noted):,} requests went to {hosts}"
     return Output({"log": str(path), "entries": entries}, [*([log_table(entries)] if entries else []), words])

@@ -10,6 +10,7 @@ import errno
 import ipaddress
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -228,6 +229,12 @@ def host_of(address: str) -> str:
     return f"{parts.hostname or address}{port}"
 
 
+def names_of(noted: str) -> set[str]:
+    """What a host of the log may be called: as it was noted, without its port, and of a proxy either of the two."""
+    hosts = {noted, *noted.split(" through the proxy ")}
+    return {*hosts, *(re.sub(r":\d+$", "", host).strip("[]") for host in hosts)}
+
+
 def log_path() -> Path:
     """Where requests are noted; the file need not be there."""
     return state_folder() / LOG
@@ -263,7 +270,8 @@ def _write(entry: Mapping[str, Any]) -> None:
     line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
     with _writing, _open_log() as file:
         try:
-            file.write(line)  # one write at the end of the file: processes do not mix their lines
+            if file.write(line) != len(line):  # one write at the end: processes do not mix their lines
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise _cannot_note(error) from error
 
@@ -274,7 +282,11 @@ def _open_log() -> Any:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.exists():
             refuse_special(path)
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0)
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0)
+        mode = os.fstat(file.fileno())
+        if mode.st_uid == os.getuid() and mode.st_mode & 0o077:  # hosts and data sets are nobody else's to read
+            os.fchmod(file.fileno(), 0o600)
+        return file
     except OSError as error:
         raise _cannot_note(error) from error
 

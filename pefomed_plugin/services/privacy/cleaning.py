@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .burned_in import Box, may_hold_text
 from .dicom_headers import Uids, clean
 from .findings import KINDS
 from .image_metadata import texts_beside, without_metadata
+from .patterns import in_place_of, kind_of_field
 from .recognisers import Recogniser
 from .scanning import (
     DICOM,
@@ -88,12 +90,20 @@ def check_out(out: Path, paths: Sequence[Path]) -> None:
         raise ConfigError(f"--out {out} is there already and not empty; name another folder")
 
 
+def _free_path(out: Path, names: set[str]) -> Path:
+    """Where the table of changes goes: what is copied may be a copy that has one of its own."""
+    stem, _, suffix = CHANGES.rpartition(".")
+    numbered = (f"{stem}-{number}.{suffix}" for number in count(2))
+    return out / next(name for name in chain([CHANGES], numbered) if name not in names)
+
+
 class Cleaner:
     """Copies files, cleaned; UIDs and names are replaced alike in all of them."""
 
     def __init__(self, looker: Looker, sources: Sequence[Source], out: Path) -> None:
         self._looker, self._out = looker, out
         self._uids, self._salt = Uids(), secrets.token_bytes(32)
+        self.changes_path = _free_path(out, {source.name for source in sources})
         self.done = Cleaned()
         self._names = {
             part: self._new_name(part) for source in sources for part in source.name.split("/") if spans_of_name(part)
@@ -152,18 +162,30 @@ class Cleaner:
 
         def visit(text: str, place: str, field_name: str) -> str:
             if self._named is not None:
-                text, count = self._named.subn(lambda found: self._names[found.group()], text)
-                if count:
+                text, replacements = self._named.subn(lambda found: self._names[found.group()], text)
+                if replacements:
                     self._told(name, self._looker.place(place), "name", "name of a file replaced")
             spans, _ = recogniser.find(text, field_name)
+            is_id = kind_of_field(field_name) == "id"
             for span in reversed(spans):
-                placeholder = KINDS[span.kind].placeholder
-                text = text[: span.start] + placeholder + text[span.end :]
-                where = f"{self._looker.place(place)}, column {span.start + 1}"
-                self._told(name, where, span.kind, f"replaced by {placeholder}")
+                new, done = self._instead(text[span.start : span.end], span.kind, is_id)
+                text = text[: span.start] + new + text[span.end :]
+                self._told(name, f"{self._looker.place(place)}, column {span.start + 1}", span.kind, done)
             return text
 
         return visit
+
+    def _instead(self, found: str, kind: str, is_id: bool) -> tuple[str, str]:
+        """What stands in the place of something found, and what that is called.
+
+        UIDs, and numbers in a column or under a key of their own, are the same new ones as in DICOM headers: rows of
+        one patient, and rows and images, stay together.
+        """
+        if kind == "uid":
+            return self._uids.new(found), "new UID"
+        if kind == "id" and is_id:
+            return self._uids.pseudonym(found), "pseudonym"
+        return in_place_of(found, kind), f"replaced by {KINDS[kind].placeholder}"
 
     def _dicom(self, source: Path, path: Path, name: str) -> None:
         import pydicom  # late: optional
@@ -226,7 +248,7 @@ class Cleaner:
 
     def _write_changes(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)
-        with open(self._out / CHANGES, "w", encoding="utf-8", newline="") as file:
+        with open(self.changes_path, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["file", "place", "kind", "done"])
             writer.writerows((one.file, one.place, one.kind, one.done) for one in self.done.changes)

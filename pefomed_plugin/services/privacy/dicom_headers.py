@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .findings import KINDS, mask
+from .patterns import in_place_of
 from .recognisers import Recogniser
 
 TABLE = Path(__file__).with_name("dicom_profile.csv")
@@ -207,7 +208,7 @@ def replaced(text: str, recogniser: Recogniser, name: str = "") -> str:
     """A text with a placeholder for each thing that identifies."""
     spans, _ = recogniser.find(text, name)
     for span in reversed(spans):
-        text = text[: span.start] + KINDS[span.kind].placeholder + text[span.end :]
+        text = text[: span.start] + in_place_of(text[span.start : span.end], span.kind) + text[span.end :]
     return text
 
 

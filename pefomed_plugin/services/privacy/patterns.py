@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .expressions import FIELDS, KNOWN_UIDS, LONG_CODE, MARKS, NO_VALUES, PATTERNS, PSEUDONYMS
+from .expressions import FIELDS, GOES_ON, KNOWN_UIDS, LONG_CODE, MARKS, NO_VALUES, PATTERNS, PSEUDONYMS
+from .findings import KINDS
+from .markup import TAG, without_markup
 from .words import GIVEN_NAMES, NO_FAMILY_NAMES, NO_NAMES
 
 
@@ -26,6 +28,12 @@ class Span:
 
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in PATTERNS)
 _DIGIT = re.compile(r"\d")
+_MOST_LINES = 3
+"""That go together."""
+_OLDEST = 89
+"""Older ages are told of few: 45 CFR 164.514(b)(2)(i)(C)."""
+_AGE = re.compile(r"0?(\d{1,3})(?:\.0)?\s?(?:y\w*\.?|jahre?|j\.?)?", re.IGNORECASE)
+_WITHOUT_DIGITS = frozenset({"name", "given", "relative", "institution", "email"})
 _LAST_SHIFTED = 2100
 """From this year on dates are shifted: MIMIC's lie between 2100 and 2214."""
 
@@ -44,12 +52,29 @@ def blank_marks(text: str) -> tuple[str, int]:
 
 
 def find_spans(text: str) -> tuple[list[Span], int]:
-    """What identifies somebody in a text, by our own patterns, and how many places were cleaned before."""
+    """What identifies somebody in a text, by our own patterns, and how many places were cleaned before.
+
+    Text with tags, entities or escapes is also looked at as a reader sees it (``M&uuml;ller``, ``<td>Patient</td>``).
+    """
+    found, marks = _find(text)
+    shown = without_markup(text)
+    if shown is not None:
+        found += [Span(*shown.within(text, span.start, span.end), span.kind) for span in _find(shown.text)[0]]
+        found = without_overlaps(found)
+    return found, marks
+
+
+def in_place_of(found: str, kind: str) -> str:
+    """The placeholder of a kind; tags that stood within what was found stay, so that a page stays one."""
+    return KINDS[kind].placeholder + "".join(TAG.findall(found))
+
+
+def _find(text: str) -> tuple[list[Span], int]:
     text, marks = blank_marks(text)
     has_digit = _DIGIT.search(text) is not None
     found: list[Span] = []
     for kind, pattern in _COMPILED:
-        if not has_digit and kind not in ("name", "given", "institution", "email"):
+        if not has_digit and kind not in _WITHOUT_DIGITS:
             continue
         for match in pattern.finditer(text):
             kind_found = _checked(kind, match)
@@ -79,7 +104,7 @@ _ACRONYM = re.compile(r"(?<!\bMc)(?<!\bMac)(?<=[^\W\d_A-Z])[A-Z]")
 """A capital within a word, as in ViT; McDonald is a name."""
 _ROUND = "00000"
 """How a number ends that counts something: nobody's number is drawn so."""
-_ORDER = ("email", "uid", "phone", "id", "address", "date", "institution", "name", "age", "number")
+_ORDER = ("email", "uid", "phone", "id", "address", "network", "date", "institution", "name", "age", "number")
 
 
 def _checked(kind: str, match: re.Match[str]) -> str:
@@ -89,6 +114,10 @@ def _checked(kind: str, match: re.Match[str]) -> str:
         given, family = _plain(match["given"]), match["family"]
         is_name = given in GIVEN_NAMES and family not in NO_FAMILY_NAMES and _plain(family) not in NO_FAMILY_NAMES
         return "name" if is_name and not _ACRONYM.search(family) else ""
+    if kind == "relative":
+        return "name" if _plain(match["given"]) in GIVEN_NAMES else ""
+    if kind == "network":
+        return kind if all(int(part) <= 255 for part in value.split(".")) else ""
     if kind == "number":
         return "" if value.endswith(_ROUND) else kind
     if kind == "name":
@@ -157,8 +186,27 @@ def find_in_field(text: str, name: str) -> tuple[list[Span], int]:
         return spans, marks
     if kind == "date" and not spans and marks:
         return [], marks
-    start = blanked.index(value)
-    return [Span(start, start + len(value), kind)], marks
+    if kind == "age":
+        found = _AGE.fullmatch(value)
+        return (spans or [Span(*_at(blanked, value), "age")]) if found and int(found[1]) > _OLDEST else spans, marks
+    return [Span(*_at(blanked, value), kind)], marks
+
+
+def _at(text: str, value: str) -> tuple[int, int]:
+    start = text.index(value)
+    return start, start + len(value)
+
+
+def passages_of(text: str) -> Iterator[tuple[str, str]]:
+    """(place, passage) of every line, its end included; a line that ends in a label or a title goes with the next."""
+    held, first = "", 0
+    for number, _, line in lines_of(text):
+        held, first = held + line, first or number
+        if GOES_ON.search(line) is None or number - first >= _MOST_LINES:
+            yield f"line {number}" if first == number else f"lines {first} to {number}", held
+            held, first = "", 0
+    if held:
+        yield f"line {first}", held
 
 
 def lines_of(text: str) -> Iterator[tuple[int, int, str]]:

@@ -89,14 +89,30 @@ def find_sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
         raise ConfigError("what is to be looked at is not there", absent)
     sources: list[Source] = []
     links: list[str] = []
+    seen: set[Path] = set()
+    taken: set[str] = set()
     for path in paths:
-        before = f"{path.resolve().name}/" if len(paths) > 1 and path.is_dir() else ""
+        first = _free_name(path.resolve(), taken) if len(paths) > 1 else path.name
         for file in sorted(_files(path, links)):
-            relative = file.name if path.is_file() else file.relative_to(path).as_posix()
-            sources.append(Source(file, before + relative))
+            if file.resolve() in seen:  # given twice, by itself or with a folder above it
+                continue
+            seen.add(file.resolve())
+            relative = "" if path.is_file() else file.relative_to(path).as_posix()
+            parts = (first, relative) if path.is_file() or len(paths) > 1 else (relative,)
+            sources.append(Source(file, "/".join(filter(None, parts))))
     if not sources:
         raise ConfigError(f"no file below {', '.join(map(str, paths))}")
     return sources, links
+
+
+def _free_name(path: Path, taken: set[str]) -> str:
+    """The name of a file or folder, with a number behind it where another one that was given has the same."""
+    number, name = 1, path.name
+    while name in taken:
+        number += 1
+        name = f"{path.stem}-{number}{path.suffix}" if path.is_file() else f"{path.name}-{number}"
+    taken.add(name)
+    return name
 
 
 def _files(path: Path, links: list[str]) -> Iterator[Path]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
@@ -17,16 +18,17 @@ from ...errors import DataError, PefomedError
 from ...input_files import refuse_special
 from ...json_text import JsonFault, parse_json
 from ..spreadsheets import opened_workbook, rows_of
-from .patterns import kind_of_field, lines_of
+from .patterns import kind_of_field, lines_of, passages_of
 
 Visit = Callable[[str, str, str], str]
 """``visit(text, place, field)``: what stands in its place from now on."""
-JSON_SUFFIXES, LINES_SUFFIXES = frozenset({".json", ".geojson"}), frozenset({".jsonl", ".ndjson"})
+JSON_SUFFIXES, LINES_SUFFIXES = frozenset({".json", ".geojson", ".ipynb"}), frozenset({".jsonl", ".ndjson"})
 TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 MOST_BYTES = 512 << 20
 """Of a file whose texts are looked at; it is held in memory."""
 _OWN_TIMES = frozenset({"written_at", "time", "since", "at", "created", "started", "ended"})
 """Keys under which our own files say when they were written."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 
 
 _PROPERTIES = ("creator", "lastModifiedBy", "title", "subject", "description", "keywords")
@@ -38,7 +40,7 @@ class NoText(Exception):
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """The text of a file and its encoding: UTF-8, UTF-16 by its mark, else Latin-1.
+    """The text of a file and its encoding: UTF-8, UTF-16, else that of Windows, or Latin-1.
 
     Raises:
         NoText: it holds bytes that no text has, or is too large.
@@ -51,11 +53,28 @@ def read_text(path: Path) -> tuple[str, str]:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", "replace"), "utf-16"
     if b"\0" in content[:65536]:
-        raise NoText("no text")
+        return _without_mark(content)
     try:
         return content.decode("utf-8-sig"), "utf-8-sig" if content.startswith(b"\xef\xbb\xbf") else "utf-8"
     except UnicodeDecodeError:
+        pass
+    try:
+        return content.decode("cp1252"), "cp1252"
+    except UnicodeDecodeError:
         return content.decode("latin-1"), "latin-1"
+
+
+def _without_mark(content: bytes) -> tuple[str, str]:
+    """UTF-16 that no mark begins, as some programs of Windows write it; every other file with NUL bytes is no text."""
+    name = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+    try:
+        text = content.decode(name)
+    except UnicodeDecodeError:
+        raise NoText("no text") from None
+    head = text[:4096]
+    if "\0" in text or 10 * sum(not letter.isascii() for letter in head) > len(head):
+        raise NoText("no text")
+    return text, name
 
 
 def visit_file(path: Path, visit: Visit, out: Path | None = None) -> str:
@@ -84,7 +103,7 @@ def visit_file(path: Path, visit: Visit, out: Path | None = None) -> str:
     except (JsonFault, csv.Error):
         kind = "text"  # damaged: line by line
     if changed is None:
-        changed = "".join(visit(line, f"line {number}", "") for number, _, line in lines_of(text))
+        changed = "".join(visit(passage, place, "") for place, passage in passages_of(text))
     if out is not None:
         out.write_bytes(changed.encode(encoding, "replace"))
     return kind
@@ -92,15 +111,23 @@ def visit_file(path: Path, visit: Visit, out: Path | None = None) -> str:
 
 def _visit_json(text: str, visit: Visit) -> str:
     value = parse_json(text, with_nan=True)
-    return json.dumps(_walk(value, visit, "", "", _is_ours(value)), indent=2, ensure_ascii=False) + "\n"
+    seen = _walk(value, visit, "", "", _is_ours(value))
+    return json.dumps(seen, indent=2, ensure_ascii=text.isascii()) + "\n"
 
 
 def _visit_json_lines(text: str, visit: Visit) -> str:
+    """A line in which nothing changes stays as it is; one that is damaged is looked at as text."""
     lines = []
     for number, _, line in lines_of(text):
-        value = parse_json(line, with_nan=True) if line.strip() else None
+        try:
+            value = parse_json(line, with_nan=True) if line.strip() else None
+        except JsonFault:
+            lines.append(visit(line, f"line {number}", ""))
+            continue
         seen = _walk(value, visit, f"line {number}, ", "", _is_ours(value))
-        lines.append(json.dumps(seen, ensure_ascii=False) + "\n" if line.strip() else line)
+        same = json.dumps(seen) == json.dumps(value)
+        end = line[len(line.rstrip("\r\n")) :]
+        lines.append(line if same else json.dumps(seen, ensure_ascii=line.isascii()) + end)
     return "".join(lines)
 
 
@@ -111,20 +138,22 @@ def _is_ours(value: Any) -> bool:
 def _walk(value: Any, visit: Visit, start: str, path: str, ours: bool) -> Any:
     """A JSON value with every string visited, keys too; numbers where the name of their key says that they identify."""
     if isinstance(value, dict):
-        return {
-            _key(key, visit, start, path): item
-            if ours and key in _OWN_TIMES
-            else _walk(item, visit, start, f"{path}.{key}" if path else str(key), ours)
-            for key, item in value.items()
-        }
+        seen: dict[str, Any] = {}
+        for key, item in value.items():
+            below = f"{path}.{key}" if path else str(key)
+            is_own_time = ours and key in _OWN_TIMES and isinstance(item, str) and _MOMENT.fullmatch(item)
+            changed = item if is_own_time else _walk(item, visit, start, below, ours)
+            seen[_free_key(_key(key, visit, start, path), seen, value)] = changed
+        return seen
     if isinstance(value, list):
         return [_walk(item, visit, start, f"{path}[{number}]", ours) for number, item in enumerate(value)]
     name = path.rpartition(".")[2].partition("[")[0]
     if isinstance(value, str):
         return visit(value, f"{start}{path or 'value'}", name)
-    if isinstance(value, int) and not isinstance(value, bool) and kind_of_field(name):
-        seen = visit(str(value), f"{start}{path}", name)
-        return value if seen == str(value) else seen
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and kind_of_field(name):
+        digits = repr(value).removesuffix(".0")
+        seen_digits = visit(digits, f"{start}{path}", name)
+        return value if seen_digits == digits else seen_digits
     return value
 
 
@@ -132,29 +161,40 @@ def _key(key: str, visit: Visit, start: str, path: str) -> str:
     return visit(key, f"{start}{path or 'top'}, a key", "") if any(map(str.isdigit, key)) or " " in key else key
 
 
+def _free_key(key: str, seen: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """A key that hides no other: two persons' names have the same placeholder."""
+    number, name = 1, key
+    while name in seen or (number > 1 and name in before):
+        number += 1
+        name = f"{key} {number}"
+    return name
+
+
 def _visit_table(text: str, delimiter: str, visit: Visit) -> str:
+    """A row in which nothing changes stays as it is written."""
     try:
         dialect: Any = csv.Sniffer().sniff(text[:8192], delimiters=",;\t|")
         delimiter = dialect.delimiter
     except csv.Error:
         pass
-    stream = io.StringIO(text, newline="")
+    lines = list(io.StringIO(text, newline=""))
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n" if "\r\n" in text else "\n")
     header: Sequence[str] = ()
-    reader = csv.reader(stream, delimiter=delimiter)
+    reader, done = csv.reader(iter(lines), delimiter=delimiter), 0
     for row in reader:
+        as_written, done = "".join(lines[done : reader.line_num]), reader.line_num
         names = [*header, *("" for _ in row)]
-        if not header:
-            header = [cell.strip() for cell in row]
-            writer.writerow([visit(cell, "line 1", "") for cell in row])
-            continue
-        writer.writerow(
-            [
-                visit(cell, f"line {reader.line_num}, {names[place] or f'column {place + 1}'}", names[place])
-                for place, cell in enumerate(row)
-            ]
-        )
+        where = f"line {reader.line_num}, " if header else "line 1"
+        seen = [
+            visit(cell, f"{where}{names[place] or f'column {place + 1}'}" if header else where, names[place])
+            for place, cell in enumerate(row)
+        ]
+        if seen == row:
+            out.write(as_written)
+        else:
+            end = as_written[len(as_written.rstrip("\r\n")) :]
+            csv.writer(out, delimiter=delimiter, lineterminator=end).writerow(seen)
+        header = header or [cell.strip() for cell in row]
     return out.getvalue()
 
 

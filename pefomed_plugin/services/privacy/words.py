@@ -43,7 +43,8 @@ And Der Die Das Den Dem Ein Eine Kollege Kollegin Kollegen Kolleginnen Doktor Do
 Left Right Both No. Findings Impression Befund Beurteilung Indication Technique Comparison History Klinik Zustand
 Weiblich Männlich Viewport Sehr Technologist Dr Prof Pd Herr Herrn Frau Mr Mrs Ms Miss Hr Fr Med Nurse Schwester
 Pfleger Oa Oberarzt Oberärztin Chefarzt Radiology Emergency Department Station Hospital Team Staff Is Was Has Are Will
-Be To For With There Ap Pa Ct Mr Mri Xr Us
+Be To For With There Stable Unchanged Intubated Sedated Inpatient Outpatient Adult Child Position Supine Prone Age Sex
+Ap Pa Ct Mr Mri Xr Us
 """
 NO_NAMES = frozenset(_NEVER.split())
 """Words that stand where a name could, after a title or a label."""

@@ -180,6 +180,38 @@ def test_the_log_is_shown(capsys):
     assert "api.example.org" in shown and "1,500" in shown and "mimic_cxr" in shown
 
 
+def test_a_host_is_found_by_any_of_its_names_and_another_one_is_not_said_to_be_all(capsys):
+    outbound.begin("judge", True)
+    for host in ("api.example.org:8443", "[2001:db8::1]:9", "far.example.org through the proxy proxy.example.org:3128"):
+        open_passage(CHAT, host, is_local=False).note(1, 1)
+    names = ("api.example.org", "api.example.org:8443", "2001:db8::1", "far.example.org", "proxy.example.org")
+    for name in names:
+        assert main(["privacy", "log", "--host", name]) == 0
+        assert "1 requests, noted in" in capsys.readouterr().out
+    assert main(["privacy", "log", "--host", "example.org"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nothing has left for example.org" in said and "its 3 requests went to" in said and "api.example.org" in said
+
+
+def test_a_log_that_others_may_read_is_closed_to_them():
+    log_path().parent.mkdir(parents=True)
+    log_path().write_text("")
+    log_path().chmod(0o644)
+    open_passage(CHAT, "api.example.org", is_local=False).note(1, 1)
+    assert stat.S_IMODE(log_path().stat().st_mode) == 0o600
+
+
+def test_a_line_that_is_written_in_part_stops_what_would_leave(monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, line):
+            return super().write(line[:10])
+
+    passage = open_passage(CHAT, "api.example.org", is_local=False)
+    monkeypatch.setattr(outbound, "_open_log", Full)
+    with pytest.raises(DataError, match="nothing is sent that cannot be noted"):
+        passage.note(1, 1)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

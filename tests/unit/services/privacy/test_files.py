@@ -44,6 +44,44 @@ def test_json_lines_with_keys_and_numbers(tmp_path):
     assert json.loads((tmp_path / "b.jsonl").read_text().strip()) == {**row, "a": [{"text": "[NAME]"}]}
 
 
+def test_persons_with_one_placeholder_stay_two_entries(tmp_path):
+    """Keys that are names: neither hides the other."""
+    (tmp_path / "a.json").write_text(json.dumps({"Hans A": 1, "Hans B": {"x": 2}, "[NAME] 2": 3}))
+
+    def visit(text, place, name):
+        return "[NAME]" if "Hans" in text else text
+
+    visit_file(tmp_path / "a.json", visit, tmp_path / "b.json")
+    assert json.loads((tmp_path / "b.json").read_text()) == {"[NAME]": 1, "[NAME] 3": {"x": 2}, "[NAME] 2": 3}
+
+
+def test_what_is_not_changed_stays_as_it_is_written(tmp_path):
+    table = 'a;"b;c"\r\n"1" ;"x ""y"""\r\n2;Hans\r\n3.10;"q"\n'
+    (tmp_path / "a.csv").write_bytes(table.encode())
+    seen(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_bytes() == table.replace("Hans", "[NAME]").encode()
+    lines = '{"a":1.10}\n{"a": "Hans \\u00fc"}\n{damaged "Hans"\n{"b" : "x"}'
+    (tmp_path / "a.jsonl").write_text(lines)
+    kind, texts = seen(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
+    assert kind == "JSON" and ('{damaged "Hans"\n', "line 3", "") in texts
+    assert (tmp_path / "b.jsonl").read_text() == lines.replace("Hans", "[NAME]")
+
+
+def test_only_moments_are_ours_where_a_file_says_when_it_was_written(tmp_path):
+    (tmp_path / "a.json").write_text('{"schema": 1, "time": "of Hans", "at": "2026-01-01T00:00:00+00:00"}')
+    assert [text for text, _, _ in seen(tmp_path / "a.json")[1]] == ["of Hans"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "cp1252"])
+def test_texts_of_windows(tmp_path, encoding):
+    (tmp_path / "a.txt").write_bytes("Patient: O’Brien, Größe\r\nHans\r\n".encode(encoding))
+    _, texts = seen(tmp_path / "a.txt", tmp_path / "b.txt")
+    assert texts[0][0] == "Patient: O’Brien, Größe\r\n"
+    assert (tmp_path / "b.txt").read_bytes() == (tmp_path / "a.txt").read_bytes().replace(
+        "Hans".encode(encoding), "[NAME]".encode(encoding)
+    )
+
+
 def test_damaged_json_is_read_line_by_line(tmp_path):
     (tmp_path / "a.json").write_text('{"text": "Hans"')
     assert seen(tmp_path / "a.json") == ("text", [('{"text": "Hans"', "line 1", "")])

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pefomed_plugin.services.privacy.findings import KINDS, mask
-from pefomed_plugin.services.privacy.patterns import find_in_field, find_spans, kind_of_field
+from pefomed_plugin.services.privacy.patterns import find_in_field, find_spans, in_place_of, kind_of_field, passages_of
 from pefomed_plugin.services.privacy.recognisers import OWN, Recogniser, find_recogniser, language_of
 
 FOUND = [
@@ -45,6 +45,51 @@ FOUND = [
     ("im Klinikum Nordstadt", "institution", "Klinikum Nordstadt"),
     ("study 1.2.840.113619.2.55.3.604688", "uid", "1.2.840.113619.2.55.3.604688"),
     ("see 87654321 there", "number", "87654321"),
+    ("PATIENT: SMITH", "name", "SMITH"),
+    ("REFERRING PHYSICIAN:   JONES", "name", "JONES"),
+    ("Discussed with DR. SMITH at 10:30", "name", "SMITH"),
+    ("patient name: john smith", "name", "john smith"),
+    ("gez. Weber", "name", "Weber"),
+    ("Dr.med.Weber", "name", "Weber"),
+    ("PD Dr. med. habil. Weber", "name", "Weber"),
+    ("read by Jane Doe, M.D.", "name", "Jane Doe"),
+    ("his wife Mary called", "name", "Mary"),
+    ("PatientName = Weber", "name", "Weber"),
+    ("Mme Dupont", "name", "Dupont"),
+    ("Nom: Dupont", "name", "Dupont"),
+    ("Sra. López", "name", "López"),
+    ("Paciente: García", "name", "García"),
+    ("Sayın Yılmaz", "name", "Yılmaz"),
+    ("12 avril 1956", "date", "12 avril 1956"),
+    ("12 de marzo de 2019", "date", "12 de marzo de 2019"),
+    ("12 Mart 2019", "date", "12 Mart 2019"),
+    ("D.O.B. 12-Apr-56", "date", "12-Apr-56"),
+    ("geb.12.04.1956", "date", "12.04.1956"),
+    ("on 12APR2019", "date", "12APR2019"),
+    ("at 20190304101112", "date", "20190304101112"),
+    ("compared with 03/2019", "date", "03/2019"),
+    ("seen Monday, March 3", "date", "Monday, March 3"),
+    ("aged 93", "age", "93"),
+    ("Alter: 92", "age", "92"),
+    ("AGE: 095Y", "age", "095"),
+    ("93F with cough", "age", "93"),
+    ("mrn: 123456", "id", "123456"),
+    ("MRN: 4711", "id", "4711"),
+    ('"MRN": 123456', "id", "123456"),
+    ("Med Rec No: 123-45-67", "id", "123-45-67"),
+    ("ACC# 123456", "id", "123456"),
+    ("Fallnr. 123456", "id", "123456"),
+    ("Aufn.-Nr. 2019/1234", "id", "2019/1234"),
+    ("http://pacs.local/viewer?pid=4711", "id", "4711"),
+    ("1 56 04 75 123 456 78", "id", "1 56 04 75 123 456 78"),
+    ("from 192.168.1.17", "network", "192.168.1.17"),
+    ("12 rue de la Paix", "address", "12 rue de la Paix"),
+    ("of Springfield, IL 62704", "address", "Springfield, IL 62704"),
+    ("P.O. Box 123", "address", "P.O. Box 123"),
+    ("<td>Patient</td><td>Weber</td>", "name", "Weber"),
+    ("<b>Hans</b> <b>Weber</b>", "name", "Hans</b> <b>Weber"),
+    ("von M&uuml;ller, Hans", "name", "M&uuml;ller, Hans"),
+    ("of M\\u00fcller, Hans", "name", "M\\u00fcller, Hans"),
 ]
 
 
@@ -63,6 +108,9 @@ def test_what_identifies_is_found_whole(text, kind, value):
         "A 54-year-old man with cough for 3 weeks; 120 kV, 3.5 mAs, TE 12, TR 3400",
         "Raumforderung von 3,2 x 2,1 cm; Zustand nach OP; Patient: weiblich; Klinik unauffällig",
         "1.2.840.10008.1.2.1 and 2.25.329800735698586629295641978511506172918",
+        "Swan-Ganz catheter, Hodgkin lymphoma, MR Angiography, MRS VOI, DR chest, MS plaques, 2D and 3/4 of them",
+        "PATIENT: STABLE. M. Crohn, Mutter-Kind-Pass, Name:\nVorname:\nPatient:\nGeburtsdatum:",
+        "temperature 98F, 101F; 95 % of 120; aged 93 days; version 1.2.3.4; a <b>bold</b> word &amp; T1 < 5 mm",
         "pefomed_plugin 0.1.0, torch 2.14.1, sha256 3f786850e387550fdab836ed7e6dc881de23001b",
     ],
 )
@@ -85,6 +133,25 @@ def test_medicine_and_numbers_of_machines_are_no_finding(text):
 def test_what_was_taken_out_before_is_understood(text):
     spans, marks = find_spans(text)
     assert spans == [] and marks
+
+
+def test_tags_within_what_is_replaced_stay():
+    assert in_place_of("Hans</b> <b>Weber", "name") == "[NAME]</b><b>"
+
+
+def test_a_line_that_ends_in_a_label_goes_with_the_next():
+    text = "Seen by Dr.\nWeber\nPatient:\nKeller\nMRN:\n123456\nNo effusion.\n"
+    passages = list(passages_of(text))
+    assert "".join(passage for _, passage in passages) == text
+    found = [(place, passage[one.start : one.end]) for place, passage in passages for one in find_spans(passage)[0]]
+    assert found == [("lines 1 to 2", "Weber"), ("lines 3 to 4", "Keller"), ("lines 5 to 6", "123456")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("95", True), ("093Y", True), ("92 Jahre", True), ("54", False), ("", False)]
+)
+def test_the_age_of_a_field_counts_above_89(text, found):
+    assert [span.kind for span in find_in_field(text, "PatientAge")[0]] == ["age"] * found
 
 
 def test_names_of_fields_say_what_stands_there():

@@ -186,6 +186,38 @@ def test_names_of_files_are_replaced_where_texts_name_them(ward, tmp_path):
     assert named.startswith(f"{folder.name}/a.dcm,[NAME],")
 
 
+def test_no_file_of_a_copy_takes_the_place_of_another(tmp_path, capsys):
+    """Files and folders of one name, a folder within another that is given, the table of an earlier cleaning."""
+    for folder in ("a/ward", "b/ward"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x.txt").write_text(f"of {folder}\n")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "x.txt").write_text("of c\n")
+    given = [tmp_path / "a/ward", tmp_path / "b/ward", tmp_path / "a/ward/x.txt", tmp_path / "c/x.txt"]
+    sources, _ = find_sources(given)
+    assert [source.name for source in sources] == ["ward/x.txt", "ward-2/x.txt", "x-2.txt"]
+    (tmp_path / "a" / "ward" / CHANGES).write_text("file,place,kind,done\n")
+    arguments = ["--names", "own", "--ocr", "none", "--redact", "--out"]
+    assert main(["privacy", "scan", str(tmp_path / "a" / "ward"), *arguments, str(tmp_path / "copy")]) == 0
+    assert (tmp_path / "copy" / CHANGES).read_text() == "file,place,kind,done\n"
+    assert "privacy-changes-2.csv" in capsys.readouterr().out and (tmp_path / "copy/privacy-changes-2.csv").is_file()
+
+
+def test_rows_of_a_patient_and_images_stay_together(ward, tmp_path):
+    """Numbers in a column of their own, and UIDs in any text, are the new ones of the headers."""
+    uid = "1.2.276.0.7230010.3.1.2.99999999"
+    (ward / "rows.csv").write_text(
+        f"PatientID,study,finding\n4711234,{uid},a\n4711234,{uid},b\n4711235,,of MRN 4711234\n"
+    )
+    sources, _ = find_sources([ward])
+    Cleaner(looker(True), sources, tmp_path / "copy").copy(sources)
+    header = pydicom.dcmread(sorted((tmp_path / "copy").rglob("*.dcm"))[0])
+    rows = [line.split(",") for line in (tmp_path / "copy" / "rows.csv").read_text().splitlines()[1:]]
+    assert [row[0] for row in rows[:2]] == [header.PatientID] * 2 and rows[2][0] not in ("4711235", header.PatientID)
+    assert [row[1] for row in rows[:2]] == [header.StudyInstanceUID] * 2 and rows[2][2] == "of MRN [ID]"
+    assert not [one for one in scanned(tmp_path / "copy", ocr=True).findings if one.file == "rows.csv"]
+
+
 def test_the_command_says_what_it_did(ward, tmp_path, capsys):
     words = [
         "privacy",
