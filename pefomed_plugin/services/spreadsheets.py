@@ -28,6 +28,12 @@ NUMBERLIKE = re.compile(
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 """What begins a formula, or what our own mark of a text could be taken for."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\s[^>]*?\bhidden="(?:1|true)"[^>/]*>')
+_HIDDEN_COLUMNS = re.compile(rb'<(?:\w+:)?col\s(?=[^>]*?\bhidden="(?:1|true)")[^>]*>')
+_ENDS = re.compile(rb'\b(min|max)="(\d+)"')
+_FAR_CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{2,3})[0-9]+"[^>/]*>')
+_OLE = b"\xd0\xcf\x11\xe0"
+"""Begins an .xls, and an .xlsx under a password."""
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?\bref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
@@ -49,6 +55,12 @@ def opened_workbook(path: Path, *, values: bool = False) -> Iterator[Any]:
         raise ConfigError(OPENPYXL.message) from None
     with open_input(path) as file:
         try:
+            start = file.read(4)
+            if start == _OLE:
+                raise DataError(f"{path}: an old .xls, or with a password; save it as .xlsx without one")
+            if not start.startswith(b"PK"):
+                raise DataError(f"{path}: no .xlsx, whatever its ending says; if it is text, call it .csv")
+            file.seek(0)
             with ZipFile(file) as packed:
                 size = sum(
                     member.file_size for member in packed.infolist() if member.filename.endswith((".xml", ".rels"))
@@ -89,12 +101,33 @@ class Merged(NamedTuple):
     """``C2:C3``."""
 
 
-def merged_cells(sheet: Any) -> list[Merged]:
-    """The merged cells of a read-only sheet, which openpyxl itself gives only of a sheet that it holds whole."""
+def source_of(sheet: Any) -> bytes:
+    """The XML of a read-only sheet, for what openpyxl itself tells only of a sheet that it holds whole."""
+    with sheet._get_source() as source:
+        return bytes(source.read())
+
+
+def hidden_in(content: bytes) -> tuple[int, list[int]]:
+    """How many rows that hold something are hidden, and which columns are, from 1; of a sheet's XML."""
+    columns: list[int] = []
+    for match in _HIDDEN_COLUMNS.findall(content[: content.find(b"sheetData")]):
+        ends = {name: int(number) for name, number in _ENDS.findall(match)}
+        columns += range(ends.get(b"min", 1), min(ends.get(b"max", 0), MOST_COLUMNS) + 1)
+    return len(_HIDDEN_ROW.findall(content)), columns
+
+
+def beyond_limit(content: bytes) -> str:
+    """A column beyond ``MOST_COLUMNS`` that holds something, by its letters; empty where there is none."""
+    from openpyxl.utils import column_index_from_string  # late: optional
+
+    far = {name.decode("ascii") for name in _FAR_CELL.findall(content)}
+    return min((name for name in far if column_index_from_string(name) > MOST_COLUMNS), default="")
+
+
+def merged_cells(content: bytes) -> list[Merged]:
+    """The merged cells of a sheet's XML."""
     from openpyxl.utils import range_boundaries  # late: optional
 
-    with sheet._get_source() as source:
-        content = source.read()
     found = []
     for match in _MERGED.findall(content, content.rfind(b"sheetData")):
         left, top, right, bottom = range_boundaries(match.decode("ascii"))

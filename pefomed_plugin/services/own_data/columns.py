@@ -51,6 +51,15 @@ SPLIT_NAMES = {
 """Our split -> what others call it."""
 
 
+_FILE_NAME = re.compile(r".+\.(?:png|jpe?g|tiff?|dcm|bmp|webp|nii|gz)", re.IGNORECASE)
+
+
+def names_in(cells: Iterable[str], wanted: Iterable[str] = ()) -> list[str]:
+    """Those cells that are common names of columns, or names that the user gave."""
+    words = {word for words in COMMON_NAMES.values() for word in words} | {_plain(name) for name in wanted}
+    return [cell.strip() for cell in cells if _plain(cell) in words]
+
+
 def split_of(name: str) -> str:
     """Our name of a split; empty where it is none of ``SPLIT_NAMES``."""
     plain = _plain(name)
@@ -145,9 +154,11 @@ def task_of(columns: Iterable[str], path: Path, header: Sequence[str]) -> str:
     tasks = [task for task, needed in TEXTS.items() if names & set(needed)]
     if len(tasks) != 1:
         found = " and ".join(tasks) if tasks else "none of them"
+        headless = any(_FILE_NAME.fullmatch(name) for name in header)
         raise DataError(
             f"{path.name}: needs question and answer, or report, or caption, and has {found}; name the columns, for "
             f"example --map report=COLUMN. Its columns: {named(header) or 'none'}"
+            + (". Is that a record? Then put a line above it that names the columns" if headless else "")
         )
     missing = [name for name in TEXTS[tasks[0]] if name not in names]
     if missing:

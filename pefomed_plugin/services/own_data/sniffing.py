@@ -2,7 +2,7 @@
 
 A file that is UTF-8 as a whole is taken for that. What is not is Windows' or Latin-1 (the same letters), as a
 spreadsheet of Western Europe writes it; other 8-bit encodings cannot be told from these, so it is a guess, and said to
-be one.
+be one. A file that is UTF-8 in some lines only is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -30,6 +31,16 @@ _RECORDS = 200
 """Looked at for the delimiter."""
 _DOS_LETTERS = frozenset(b"\x81\x84\x8e\x94\x99\x9a\xe1")
 """ä ö ü Ä Ö Ü ß of code pages 437 and 850, which are marks or nothing in Windows' own."""
+_MAC_LETTERS = frozenset(b"\x86\x8a\x9a\x9f\xa7")
+"""Ü ä ö ü ß of Mac Roman; its Ä and Ö are Windows' euro sign and dots, which texts have too."""
+_TWICE = re.compile(
+    "[\u00c2\u00c3][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122]"
+)
+"""A letter that was UTF-8, was read as Windows' letters and was written again: ``Ã¤``."""
+_PACKED = {
+    b"PK\x03\x04": "a packed file (XLSX, ODS or ZIP)",
+    b"\xd0\xcf\x11\xe0": "an old .xls, or one with a password",
+}
 
 
 def decode(path: Path, content: bytes, encoding: str = "") -> tuple[str, str]:
@@ -47,6 +58,10 @@ def decode(path: Path, content: bytes, encoding: str = "") -> tuple[str, str]:
     for mark, name, words in _MARKS:
         if content.startswith(mark):
             return _strictly(path, content, name), words
+    if content[:4] in _PACKED:
+        raise DataError(
+            f"{path}: no text but {_PACKED[content[:4]]}; give it its own ending, or export the table as CSV"
+        )
     head = content[:_HEAD_BYTES]
     for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(head) >= 4 and head[start::2].count(0) > len(head) // 4:
@@ -54,9 +69,18 @@ def decode(path: Path, content: bytes, encoding: str = "") -> tuple[str, str]:
     if b"\0" in content:
         _refuse_nul(path, content.decode("latin-1"))
     try:
-        return content.decode("utf-8"), "UTF-8" if any(byte > 127 for byte in content) else "ASCII (so UTF-8)"
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         return _eight_bits(path, content, error)
+    if text.isascii():
+        return text, "ASCII (so UTF-8)"
+    twice = _TWICE.findall(text)
+    doubt = (
+        f"; {len(twice):,} letter(s) look as if encoded twice, {twice[0]} the first: see how the file was saved"
+        if twice
+        else ""
+    )
+    return text, "UTF-8" + doubt
 
 
 def _as_told(path: Path, content: bytes, encoding: str) -> tuple[str, str]:
@@ -99,9 +123,9 @@ def _refuse_nul(path: Path, text: str) -> None:
 def _eight_bits(path: Path, content: bytes, error: UnicodeDecodeError) -> tuple[str, str]:
     """Windows' letters, or Latin-1, which is the same where none of Windows' additions occurs."""
     line = content.count(b"\n", 0, error.start) + 1
+    _refuse_two(path, content, line)
     beyond = Counter(byte for byte in content if byte > 127)
     added = {byte: count for byte, count in beyond.items() if byte < 0xA0}
-    dos = sum(count for byte, count in beyond.items() if byte in _DOS_LETTERS)
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError as wrong:
@@ -111,11 +135,31 @@ def _eight_bits(path: Path, content: bytes, error: UnicodeDecodeError) -> tuple[
         ) from error
     letters = ", ".join(f"{bytes((byte,)).decode('cp1252')} {count:,}" for byte, count in beyond.most_common(6))
     name = "cp1252 (Windows)" if added else "Latin-1 (the same as cp1252 here)"
-    doubt = "; it may be cp850 (DOS)" if added and 2 * dos > sum(beyond.values()) else ""
+    others = {"cp850 (DOS)": _DOS_LETTERS, "mac_roman": _MAC_LETTERS}
+    fits = {other: sum(beyond[byte] for byte in letters) for other, letters in others.items()}
+    other = max(fits, key=lambda other: fits[other])
+    doubt = f"; it may be {other}" if added and 2 * fits[other] > sum(beyond.values()) else ""
     return text, (
         f"guessed {name}, as line {line} is not UTF-8; letters beyond ASCII: {letters}{doubt}; if they are wrong, "
         "give --encoding"
     )
+
+
+def _refuse_two(path: Path, content: bytes, line: int) -> None:
+    """Raises DataError where other lines are UTF-8: read in one encoding, either these or those would be wrong."""
+    are, are_not = 0, 0
+    for row in content.split(b"\n"):
+        if not row.isascii():
+            try:
+                row.decode("utf-8")
+                are += 1
+            except UnicodeDecodeError:
+                are_not += 1
+    if are:
+        raise DataError(
+            f"{path}, line {line}: not UTF-8, as {are:,} other line(s) beyond ASCII are ({are_not:,} are not): a file "
+            "put together from two encodings, or a damaged one; save it in one, or give --encoding"
+        )
 
 
 def choose_delimiter(path: Path, text: str, delimiter: str, wanted: Iterable[str] = ()) -> tuple[str, str, str]:
@@ -129,7 +173,7 @@ def choose_delimiter(path: Path, text: str, delimiter: str, wanted: Iterable[str
         ConfigError: ``delimiter`` is none.
         DataError: none fits, or several do; names them.
     """
-    first, _, rest = text.partition("\n")
+    first, _, rest = text.partition("\n") if "\n" in text else text.partition("\r")
     told = first.strip().strip('"')
     is_told = told[:4].lower() == "sep=" and len(told) == 5
     text = rest if is_told else text
@@ -176,20 +220,25 @@ def _no_delimiter(path: Path, text: str) -> tuple[str, str, str]:
 
 def _fit(text: str, mark: str) -> tuple[float, int] | None:
     """Share of the first records that have as many cells as the header, and that number; None for one column."""
-    rows = _first_rows(text, mark)
+    rows = first_rows(text, mark)
     if not rows or len(rows[0]) < 2:
         return None
     filled = [row for row in rows[1:] if row]
-    same = sum(len(row) == len(rows[0]) for row in filled)
-    return (same / len(filled) if filled else 1.0), len(rows[0])
+    width = len(rows[0])
+    same = sum(len(row) == width or (len(row) > width and not any(row[width:])) for row in filled)
+    return (same / len(filled) if filled else 1.0), width
 
 
 def _header(text: str, mark: str) -> list[str]:
-    return [name.strip() for name in next(iter(_first_rows(text, mark, 1)), [])]
+    return [name.strip() for name in next(iter(first_rows(text, mark, 1)), [])]
 
 
-def _first_rows(text: str, mark: str, count: int = _RECORDS) -> Sequence[list[str]]:
+def first_rows(text: str, mark: str, count: int = _RECORDS) -> Sequence[list[str]]:
+    """The first records, as far as they can be read; an empty line is an empty one."""
+    rows = []
     try:
-        return list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=mark), count))
+        for row in islice(csv.reader(io.StringIO(text, newline=""), delimiter=mark), count):
+            rows.append(row)
     except csv.Error:
-        return []
+        pass  # said when the table is read
+    return rows

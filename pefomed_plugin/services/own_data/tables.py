@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError, DataError, one_line
+from ...errors import ConfigError, DataError, named, one_line
 from ...input_files import read_bytes
 from ...json_text import parse_json
 from ...readers.textfiles import read_json_lines
-from .sniffing import choose_delimiter, decode, name_of
+from .columns import names_in
+from .sniffing import DELIMITERS, choose_delimiter, decode, first_rows, name_of
 from .workbooks import read_workbook
 
 TEXTS = frozenset((".csv", ".tsv", ".txt", ".tab"))
@@ -28,6 +29,8 @@ LINES = frozenset((".jsonl", ".ndjson"))
 SUFFIXES = TEXTS | WORKBOOKS | LINES
 MOST_BYTES = 2**30
 """Of a table that is read whole; a million reports of a hundred words have some 600 MB."""
+_LINES_ABOVE = 20
+"""Looked at for a header that does not stand first."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def read_table(path: Path, manner: Manner, wanted: Sequence[str] = ()) -> Table:
         raise DataError(f"{path}: more than {MOST_BYTES // 2**20:,} MiB in one table; split it")
     if suffix in WORKBOOKS:
         header, cells, said, faulty = read_workbook(path, manner.sheet)
+        _refuse_lines_above(path, "row", [header, *(row for _, row in cells)], wanted)
         table = Table(path, header, [], said, faulty_cells=faulty)
         _add_rows(table, header, cells, "row")
     else:
@@ -102,8 +106,14 @@ def read_table(path: Path, manner: Manner, wanted: Sequence[str] = ()) -> Table:
 
 def _read_text(path: Path, manner: Manner, wanted: Sequence[str]) -> Table:
     text, encoding = decode(path, read_bytes(path), manner.encoding)
-    mark, delimiter, text_ = choose_delimiter(path, text, manner.delimiter, wanted)
-    skipped = text[: len(text) - len(text_)].count("\n")
+    try:
+        mark, delimiter, text_ = choose_delimiter(path, text, manner.delimiter, wanted)
+    except DataError:
+        for known in DELIMITERS:
+            _refuse_lines_above(path, "line", first_rows(text, known, _LINES_ABOVE), wanted)
+        raise
+    _refuse_lines_above(path, "line", first_rows(text_, mark, _LINES_ABOVE), wanted)
+    skipped = int(len(text_) != len(text))
     rows = csv.reader(io.StringIO(text_, newline=""), delimiter=mark, strict=True)
     cells: list[tuple[int, list[str]]] = []
     start = 1 + skipped
@@ -118,20 +128,42 @@ def _read_text(path: Path, manner: Manner, wanted: Sequence[str]) -> Table:
             "that never closes, a text after a closing quote, or a cut file"
         ) from error
     header = [name.strip() for name in cells[0][1]] if cells else []
+    records = cells[1:]
+    while header and not header[-1] and not any(any(row[len(header) - 1 :]) for _, row in records):
+        header.pop()  # a delimiter at the end of the line, and nothing after it anywhere
+    for _, row in records:
+        while len(row) > len(header) and not row[-1].strip():
+            row.pop()
     table = Table(path, header, [], [f"{path.name}: {encoding}; columns separated by {delimiter}"])
-    _add_rows(table, header, cells[1:], "line", f"; quote a text that holds a {name_of(mark)}")
+    _add_rows(table, header, records, "line", name_of(mark))
     return table
 
 
+def _refuse_lines_above(path: Path, unit: str, rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> None:
+    """Raises DataError where the first row names no column that is known, and another of the first ones does."""
+    if not rows or names_in(rows[0], wanted):
+        return
+    for row in rows[1:_LINES_ABOVE]:
+        names = names_in(row, wanted)
+        if len(names) > 1:
+            raise DataError(
+                f"{path}: the first {unit} names no column that is known, and a later one does ({named(names)}); "
+                f"delete what stands above that {unit}"
+            )
+
+
 def _add_rows(
-    table: Table, header: Sequence[str], cells: Sequence[tuple[int, Sequence[str]]], unit: str, remedy: str = ""
+    table: Table, header: Sequence[str], cells: Sequence[tuple[int, Sequence[str]]], unit: str, delimiter: str = ""
 ) -> None:
+    too_many = f"; quote a text that holds a {delimiter}" if delimiter else ""
+    too_few = "; fill the others in, or quote a text that holds a line break" if delimiter else ""
     for number, row in cells:
         where = f"{table.path.name}, {unit} {number}"
         if len(row) == len(header):
             if any(cell.strip() for cell in row):
                 table.rows.append((where, dict(zip(header, row))))
         else:
+            remedy = too_many if len(row) > len(header) else too_few
             table.problems.append(f"{where}: {len(row)} cells, the header has {len(header)}{remedy}")
     nameless = [
         place

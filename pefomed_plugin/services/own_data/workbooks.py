@@ -9,15 +9,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError, near_names
-from ..spreadsheets import MOST_COLUMNS, Merged, merged_cells, opened_workbook, unescaped
+from ...errors import ConfigError, DataError, named, near_names
+from ..spreadsheets import (
+    MOST_COLUMNS,
+    Merged,
+    beyond_limit,
+    hidden_in,
+    merged_cells,
+    opened_workbook,
+    source_of,
+    unescaped,
+)
 
-_ZEROS = re.compile(r"0{2,}")
-"""The number format that shows 7 as 0007."""
+_FIXED = re.compile(r"\"([^\"]*)\"|\\(.)|([-/ ()])|(0)")
+"""What a number format is made of that shows 7 as 0007 or PAT-0007: texts, and a place for each digit."""
+_OTHERWISE = re.compile(r"[%\"\\/]|E[+-]")
+"""In another format of a number: it is shown as a share, with a text, as a power or a fraction."""
+_LONGEST = 32_767
+"""Characters that a cell may hold; programs cut longer texts when they write them."""
 _EXACT = 2**53
 _FORMULAS = "formula(s) read by the values that the file keeps"
 _DATES = "date(s) written as year-month-day"
-_ZERO_FORMATS = "number(s) with the leading zeros that their format shows"
+_ZERO_FORMATS = "number(s) with the leading zeros and texts that their format shows"
+_BARE = "number(s) read without what their format shows (as 50% for 0.5)"
+_CUT = "text(s) of 32,767 characters, where spreadsheets cut them"
 
 
 Faults = list[tuple[int, str]]
@@ -42,7 +57,15 @@ def read_workbook(path: Path, sheet: str) -> tuple[list[str], list[tuple[int, li
             (number, _texts(row, kept, f"{path.name}, row {number}", counts, faults))
             for number, (row, kept) in enumerate(zip(_rows(formulas[name]), _rows(values[name])), 1)
         ]
-        merged = merged_cells(values[name])
+        content = source_of(values[name])
+        merged = merged_cells(content)
+        state = "" if values[name].sheet_state == "visible" else " (hidden)"
+    far = beyond_limit(content)
+    if far:
+        raise DataError(
+            f"{path}, sheet {name!r}: column {far} holds something, and no more than {MOST_COLUMNS} columns are read; "
+            "delete those that are not needed"
+        )
     filled = [(number, cells) for number, cells in rows if any(cell.strip() for cell in cells)]
     header = [cell.strip() for cell in filled[0][1]] if filled else []
     while header and not header[-1]:
@@ -50,9 +73,18 @@ def read_workbook(path: Path, sheet: str) -> tuple[list[str], list[tuple[int, li
     faults += [fault for cells in merged for fault in _emptied(cells, filled[0][0] if filled else 0, path.name)]
     padded = [(number, _fitted(cells, len(header))) for number, cells in filled[1:]]
     others = len(formulas.sheetnames) - 1
-    chosen = f"sheet {name!r}" + (f" of {others + 1}" if others else "")
+    chosen = f"sheet {name!r}{state}" + (f" of {others + 1}" if others else "")
     counted = [f"{count:,} {what}" for what, count in counts.items()]
-    return header, padded, [f"{path.name}: {'; '.join([chosen, *counted])}"], faults
+    return header, padded, [f"{path.name}: {'; '.join([chosen, *counted, *_hidden(content, header)])}"], faults
+
+
+def _hidden(content: bytes, header: Sequence[str]) -> list[str]:
+    """What a person who looks at the sheet does not see, in words: it is read like everything else."""
+    rows, places = hidden_in(content)
+    columns = [header[place - 1] for place in places if place <= len(header) and header[place - 1]]
+    return ([f"{rows:,} hidden row(s) are read like the others"] if rows else []) + (
+        [f"hidden column(s) are read like the others: {named(columns)}"] if columns else []
+    )
 
 
 def _emptied(cells: Merged, header: int, name: str) -> Faults:
@@ -74,7 +106,8 @@ def _choose(path: Path, book: Any, sheet: str) -> str:
         raise ConfigError(f"--sheet {sheet}: {path.name} has no such sheet; {near_names(sheet, names)}")
     filled = [name for name in names if any(any(cell.value is not None for cell in row) for row in _rows(book[name]))]
     if len(filled) > 1:
-        raise ConfigError(f"{path}: {len(filled)} sheets hold something; choose one with --sheet: {', '.join(filled)}")
+        told = (name if book[name].sheet_state == "visible" else f"{name} (hidden)" for name in filled)
+        raise ConfigError(f"{path}: {len(filled)} sheets hold something; choose one with --sheet: {', '.join(told)}")
     if not filled:
         raise ConfigError(f"{path}: no sheet holds anything")
     return str(filled[0])
@@ -125,8 +158,23 @@ def _text(value: Any, number_format: str, counts: Counter[str]) -> str:
         return (value.date() if is_day else value).isoformat()  # type: ignore[union-attr]
     if isinstance(value, (int, float)):
         is_whole = float(value).is_integer()
-        if is_whole and _ZEROS.fullmatch(number_format):
+        shown = _as_format_shows(int(value), number_format) if is_whole and value >= 0 else ""
+        if shown:
             counts[_ZERO_FORMATS] += 1
-            return str(int(value)).zfill(len(number_format))
+            return shown
+        if _OTHERWISE.search(re.sub(r"\[[^]]*\]", "", number_format.partition(";")[0])):
+            counts[_BARE] += 1
         return str(int(value)) if is_whole else repr(value)
+    if len(str(value)) == _LONGEST:
+        counts[_CUT] += 1
     return str(unescaped(value))
+
+
+def _as_format_shows(value: int, number_format: str) -> str:
+    """``PAT0007`` of 7 and ``"PAT"0000``; empty where the format is another one, or the number has more digits."""
+    parts = list(_FIXED.finditer(number_format))
+    places = sum(bool(part[4]) for part in parts)
+    if "".join(part[0] for part in parts) != number_format or len(parts) < 2 or not places or value >= 10**places:
+        return ""
+    digits = iter(str(value).zfill(places))
+    return "".join(next(digits) if part[4] else part[1] or part[2] or part[3] or "" for part in parts)

@@ -366,6 +366,94 @@ def test_what_merged_cells_hide_is_named_where_it_matters(tmp_path: Path) -> Non
     assert table.problems_in(["Bild"]) == []
 
 
+def test_what_a_person_does_not_see_or_sees_otherwise_is_said(tmp_path: Path) -> None:
+    import openpyxl
+
+    rows = [[f"{row}.png", row, 0.5, "x" * 32767] for row in range(3)]
+    path = write_book(
+        tmp_path / "b.xlsx",
+        ["Bild", "PatID", "Anteil", "Befund"],
+        *rows,
+        formats={"B2": '"PAT-"0000', "B3": "000-00", "B4": "0.00", "C2": "0%", "C3": "General"},
+    )
+    book = openpyxl.load_workbook(path)
+    book.active.row_dimensions[3].hidden = book.active.column_dimensions["C"].hidden = True
+    book.save(path)
+    table = read_table(path, Manner())
+    assert [row["PatID"] for _, row in table.rows] == ["PAT-0000", "000-01", "2"]
+    for said in (
+        "2 number(s) with the leading zeros and texts that their format shows",
+        "1 number(s) read without what their format shows (as 50% for 0.5)",
+        "3 text(s) of 32,767 characters, where spreadsheets cut them",
+        "1 hidden row(s) are read like the others",
+        "hidden column(s) are read like the others: Anteil",
+    ):
+        assert said in table.said[0], said
+    book.active.sheet_state = "hidden"
+    book.create_sheet("leer")
+    book.save(path)
+    assert "sheet 'Befunde' (hidden) of 2" in read_table(path, Manner()).said[0]
+    book["Befunde"].cell(2, 250).value = "far away"
+    book.save(path)
+    with pytest.raises(DataError, match="column IP holds something, and no more than 200 columns are read"):
+        read_table(path, Manner())
+
+
+def test_what_is_no_workbook_whatever_its_ending(tmp_path: Path) -> None:
+    path = tmp_path / "b.xlsx"
+    for content, said in (
+        (b"image;report\n", "if it is text, call it .csv"),
+        (b"\xd0\xcf\x11\xe0rest", "with a password"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=said):
+            read_table(path, Manner())
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("image;report", "a.png;Clear.;", "b.png;Large.;;"),
+        ("image;report;;", "a.png;Clear.", "b.png;Large.;"),
+        ("sep=;", "image;report;", "a.png;Clear.;", "b.png;Large."),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_delimiters_at_the_end_of_lines_are_no_cells(tmp_path: Path, lines: tuple[str, ...], end: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(end.join(lines).encode())
+    table = read_table(path, Manner())
+    assert not table.problems and table.header == ["image", "report"]
+    assert [list(row.values()) for _, row in table.rows] == [["a.png", "Clear."], ["b.png", "Large."]]
+
+
+def test_a_row_of_fewer_or_more_cells_says_what_may_be_wrong(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", "image;report;organ", "a.png;Clear.", "b.png;a;b;c", "c.png;d;")
+    table = read_table(path, Manner())
+    assert table.problems == [
+        "t.csv, line 2: 2 cells, the header has 3; fill the others in, or quote a text that holds a line break",
+        "t.csv, line 3: 4 cells, the header has 3; quote a text that holds a semicolon",
+    ]
+    assert len(table.rows) == 1
+
+
+def test_lines_above_the_header_and_a_table_without_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    for above in ("Export of Monday", "Export of Monday;;", "Export\n"):
+        write_table(path, above, "Dateiname;PatID;Text", "a.png;1;siehe Bild, Befund, Frage")
+        with pytest.raises(
+            DataError, match=r"a later one does \(Dateiname, PatID(, Text)?\); delete what stands above"
+        ):
+            read_table(path, Manner(), ["Text"])
+    book = write_book(tmp_path / "b.xlsx", ["Export of Monday"], ["Bild", "Befund"], ["a.png", "Clear."])
+    with pytest.raises(DataError, match=r"the first row names no column .* \(Bild, Befund\)"):
+        read_table(book, Manner())
+    write_table(path, "Foto;Text", "a.png;siehe Bild, Befund, Frage")
+    assert read_table(path, Manner(), ["Foto"]).header == ["Foto", "Text"], "words of a text are no header"
+    write_table(path, "a.png;Clear.", "b.png;Large.")
+    assert "Is that a record? Then put a line above it that names the columns" in problems(path)[0]
+
+
 def test_what_is_left_out_of_a_table_or_kept_in_clear_is_said(tmp_path: Path) -> None:
     write_images(tmp_path / "bilder", "a.png", "b.png")
     folder = tmp_path / "data"

@@ -92,3 +92,24 @@ def test_sep_of_excel_and_named_marks() -> None:
         choose_delimiter(PATH, "image\na.png\n", "")
     with pytest.raises(DataError, match="empty"):
         choose_delimiter(PATH, " \n", "")
+
+
+def test_a_file_of_two_encodings_is_refused() -> None:
+    """As when exports of two programs were put together: in either encoding some letters would be others."""
+    content = TEXT.encode() * 3 + "b.png;groß\n".encode("latin-1")
+    with pytest.raises(DataError, match=r"befunde\.csv, line 7: not UTF-8, as 3 other line\(s\) .*\(1 are not\)"):
+        decode(PATH, content)
+    assert decode(PATH, content, "cp1252")[1] == "cp1252 (as --encoding says)"
+
+
+def test_letters_that_were_encoded_twice_and_those_of_the_mac_are_doubted() -> None:
+    twice = "Bild;Befund\na.png;groß über 3 °C\n".encode().decode("cp1252")
+    assert decode(PATH, twice.encode())[1].startswith("UTF-8; 3 letter(s) look as if encoded twice, ÃŸ the first")
+    assert decode(PATH, "Befund\nÂge, FRÃN, à côté ÄÖÜ\n".encode())[1] == "UTF-8"
+    assert "it may be mac_roman" in decode(PATH, "Befund\ngroß, ähnlich, öfter\n".encode("mac_roman"))[1]
+
+
+@pytest.mark.parametrize(("start", "said"), [(b"PK\x03\x04", "XLSX, ODS or ZIP"), (b"\xd0\xcf\x11\xe0", "old .xls")])
+def test_a_spreadsheet_under_the_ending_of_a_text(start: bytes, said: str) -> None:
+    with pytest.raises(DataError, match=f"no text but .*{said}"):
+        decode(PATH, start + b"\0abc")
