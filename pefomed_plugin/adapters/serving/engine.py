@@ -95,6 +95,7 @@ class SlotEngine:
         blank.pixels = self.model.pixels(Image.new("RGB", (self.image_size, self.image_size)))
         text = self.model.instruction_input(Request(Image.new("RGB", (8, 8)), "report"))
         ticket = Ticket(text, (blank,), 2, (), 0, False, 0)
+        watch, self._watch = self._watch, Watch()  # nobody asked this
         with self.model.computing():
             self._enter([ticket])
             while not ticket.answer.is_done:
@@ -102,7 +103,7 @@ class SlotEngine:
             if self.model.network.device.type == "cuda":  # no question can find the memory full later
                 visual = self.model.network.visual_tokens * max(self.most_images.values())
                 self._rows.reserve(visual + self._most_text_tokens + max(self.limits.values()) + 1)
-        self._running = []
+        self._running, self._watch = [], watch
         self._thread.start()
 
     @property
@@ -132,7 +133,7 @@ class SlotEngine:
                 raise Full(self.retry_s())
             ready.sink, ready.came = sink, time.monotonic()
             self._waiting.append(ready)
-            self._watch.state(len(self._waiting), len(self._running))
+            self._tell_state()
             self._changed.notify()
 
     def retry_s(self) -> int:
@@ -145,6 +146,7 @@ class SlotEngine:
             ready.is_gone = True
             if ready in self._waiting:
                 self._waiting.remove(ready)
+            self._tell_state()
             self._changed.notify()
 
     def close(self) -> None:
@@ -162,7 +164,8 @@ class SlotEngine:
                     self._leave_out()
                     self._admit()
                     self._step()
-                self._watch.state(len(self._waiting), len(self._running))
+                with self._changed:
+                    self._tell_state()
         except BaseException as error:  # whoever waits must hear of it; the error's own words may quote a question
             self.fault = f"the model's thread ended with {type(error).__name__}"
             words = f": {one_line(error)}" if isinstance(error, RuntimeError) else ""  # torch's say what was too large
@@ -172,8 +175,13 @@ class SlotEngine:
             self._closing = True
             self._waiting.clear()
             self._running = []
+            self._tell_state()
         for ticket in left:
             ticket.sink(Failed(self.fault or "the server is being stopped"))
+
+    def _tell_state(self) -> None:
+        """Under the lock, whenever it changes: of two who told it without, the one who counted first could be last."""
+        self._watch.state(len(self._waiting), len(self._running))
 
     def _wait(self) -> bool:
         """Until there is something to do; False when it is over."""

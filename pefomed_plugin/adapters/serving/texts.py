@@ -19,7 +19,7 @@ class GrowingText:
 
     def __init__(self, rows: Any, stop: Sequence[str]) -> None:
         self._rows, self._stop = rows, tuple(stop)
-        self._given = ""
+        self._given = self._text = ""
         self.is_stopped = False
         """Whether one of the stop texts was said."""
         self.began_anew = False
@@ -34,7 +34,8 @@ class GrowingText:
 
     def whole(self, ids: Sequence[int]) -> str:
         """The answer."""
-        answer: str = self._rows.answer_of(self.look(ids))
+        self._text = self.look(ids)
+        answer: str = self._rows.answer_of(self._text)
         return answer
 
     def more(self, ids: Sequence[int], is_done: bool) -> str:
@@ -42,12 +43,23 @@ class GrowingText:
         text = self.look(ids)
         if not (self.is_stopped or is_done):
             text = self._certain(text)
+        self._text = text
         answer: str = self._rows.answer_of(text)
         if not answer.startswith(self._given):
             self.began_anew = True
             return ""
         new, self._given = answer[len(self._given) :], answer
         return new
+
+    def tokens(self, ids: Sequence[int], begin: int) -> int:
+        """How many of the tokens make the text that ``whole`` or ``more`` made last; at least ``begin`` do.
+
+        Those of a stop text, or of what is not certain yet, are not among them; one that has a part in it is.
+        """
+        for count in range(begin, len(ids)):
+            if str(self._rows.text(ids[:count])).startswith(self._text):
+                return count
+        return len(ids)
 
     def _certain(self, text: str) -> str:
         """Without what could be the beginning of something that is cut off, or half a character."""

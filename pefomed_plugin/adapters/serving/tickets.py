@@ -114,13 +114,14 @@ def news(ticket: Ticket, rows: Any) -> Event | None:
     if answer.is_done:
         ends = growing.is_stopped or rows.is_end(answer.ids[-1])
         rest = text if ticket.in_pieces else growing.whole(answer.ids)
-        return Ended(rest, _told(ticket, rows), "stop" if ends else "length", len(answer.ids))
-    return Piece(text, _told(ticket, rows)) if text else None
+        return Ended(rest, _told(ticket, rows, not growing.is_stopped), "stop" if ends else "length", len(answer.ids))
+    return Piece(text, _told(ticket, rows, False)) if text else None
 
 
-def _told(ticket: Ticket, rows: Any) -> Sequence[Any]:
+def _told(ticket: Ticket, rows: Any, is_all: bool) -> Sequence[Any]:
+    """The tokens of what is given out with them; ``is_all``: nothing was cut off, and nothing is held back."""
     if ticket.top is None:
         return ()
     answer, begin = ticket.answer, ticket.told
-    ticket.told = len(answer.ids)
-    return told(rows, answer.ids[begin:], answer.scores[begin:], ticket.top)
+    ticket.told = len(answer.ids) if is_all else ticket.growing.tokens(answer.ids, begin)
+    return told(rows, answer.ids[begin : ticket.told], answer.scores[begin : ticket.told], ticket.top)

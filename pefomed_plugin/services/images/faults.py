@@ -12,8 +12,9 @@ class UnusableImage(ImageError):
         self.fault = fault
         """The same words for the same cause, free of names and numbers."""
         self.remedy = remedy
-        shown = f" ({detail})" if detail else ""
-        super().__init__(f"{where}: {fault}{shown}; {remedy}")
+        self.told = f"{fault} ({detail})" if detail else fault
+        """The same with what differs from image to image."""
+        super().__init__(f"{where}: {self.told}; {remedy}")
 
 
 def refuse_too_large(where: str, width: int, height: int, limit: int, weight: int = 1) -> None:

@@ -34,6 +34,9 @@ MEDIA = (
     "application/octet-stream",
 )
 """What a data URL may call itself; what it is, its bytes say."""
+_LONGEST_PATH = 4096
+_USABLE = "send one whole picture as PNG or JPEG, not larger than the server takes"
+"""What a client can do; remedies of whoever has the file and the configuration are not his."""
 _REMOTE = ("http", "https", "ftp", "ftps", "s3", "gs", "blob")
 
 
@@ -58,13 +61,15 @@ class ImageReader:
         """
         content = self._content(part)
         key = hashlib.sha256(content).hexdigest()
-        return ShownImage(key, partial(self._decode, content, part.param.removesuffix(".image_url.url")))
+        return ShownImage(key, partial(self._decode, content, part.param))
 
-    def _decode(self, content: bytes, where: str) -> Image.Image:
+    def _decode(self, content: bytes, param: str) -> Image.Image:
         try:
-            return decode_image(BytesIO(content), where, self._policy)
+            return decode_image(BytesIO(content), param, self._policy)
+        except UnusableImage as error:
+            raise wrong(param, f"{error.told}; {_USABLE}", "invalid_image") from error
         except (MemoryError, RecursionError) as error:
-            raise UnusableImage(where, "cannot be decoded", "send another file") from error
+            raise wrong(param, f"cannot be decoded; {_USABLE}", "invalid_image") from error
 
     def _content(self, part: ImagePart) -> bytes:
         url, param = part.url, part.param
@@ -91,6 +96,12 @@ class ImageReader:
                 param,
                 "not a data URL, and files may not be named here (--allow-files); send data:image/png;base64,...",
                 "unsupported_value",
+            )
+        if len(url) > _LONGEST_PATH:  # before the system looks for it, folder by folder
+            raise wrong(
+                param,
+                "too long for the path of a file; an image itself has data:image/png;base64, in front",
+                "invalid_value",
             )
         path = url
         if url[:5].lower() == "file:":

@@ -12,7 +12,7 @@ from .faults import ApiFault, wrong
 MOST_LETTERS = 100_000
 MOST_NAME_LETTERS = 100
 _SYSTEM = ("system", "developer")
-_DETAILS = ("auto", "low", "high")
+_DETAILS = ("auto", "low", "high", "original")
 _NO_TURNS = "earlier turns cannot be taken: the model was trained on single questions; send the last one alone"
 
 
@@ -163,7 +163,7 @@ def _image(value: Any, where: str, notes: list[str]) -> ImagePart:
     detail = value.get("detail")
     if detail not in (None, *_DETAILS):
         raise wrong(f"{where}.detail", f"one of {', '.join(_DETAILS)}")
-    if detail in ("low", "high"):
+    if detail in _DETAILS[1:]:
         notes.append(f"detail {detail!r} changes nothing: every image is seen in one size")
     url = value.get("url")
     if not isinstance(url, str) or not url:

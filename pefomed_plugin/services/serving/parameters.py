@@ -87,6 +87,10 @@ def _text(value: Any) -> str:
     return "" if isinstance(value, str) else "a text"
 
 
+def _object(value: Any) -> str:
+    return "" if isinstance(value, dict) else "an object"
+
+
 def _only(meaning: str, *values: Any) -> _Check:
     """Nothing but values that change nothing; ``meaning`` says why no other."""
 
@@ -163,6 +167,7 @@ _KNOWN: dict[str, _Check] = {
     "reasoning_effort": _only("the model does not reason", "none"),
     "verbosity": _only("an answer is as long as its task's"),
     "web_search_options": _only("the server fetches nothing"),
+    "moderation": _only("the server asks nobody else"),
     "store": _only("nothing is kept", False),
     "metadata": _only("nothing is kept", {}),
     "service_tier": _only("there is one tier", "auto", "default"),
@@ -170,6 +175,8 @@ _KNOWN: dict[str, _Check] = {
     "user": _text,
     "safety_identifier": _text,
     "prompt_cache_key": _text,
+    "prompt_cache_retention": _text,
+    "prompt_cache_options": _object,
 }
 
 

@@ -14,7 +14,7 @@ from typing import Callable
 
 from starlette.requests import Request
 
-from ...errors import ImageError, PefomedError
+from ...errors import PefomedError
 from ...json_text import JsonFault, parse_json
 from ..outbound import Passage
 from .engine import Engine, Question, Ready
@@ -151,8 +151,6 @@ class Service:
         question = Question(task, text, images, wanted.most_tokens, wanted.stop, wanted.top, wanted.streams)
         try:
             ready = engine.prepare(question)
-        except ImageError as error:
-            raise ApiFault(400, str(error), spoken.text_param, "invalid_image") from None
         except PefomedError as error:
             code = "context_length_exceeded" if getattr(error, "too_long", False) else "invalid_value"
             raise wrong(spoken.text_param, str(error), code) from None

@@ -20,6 +20,7 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
 
 from pefomed_plugin.adapters.medical_model import Request  # noqa: E402
+from pefomed_plugin.services.serving.faults import ApiFault  # noqa: E402
 from pefomed_plugin.services.serving.workers import Workers  # noqa: E402
 from tests.unit.services.small import small_image  # noqa: E402
 
@@ -95,6 +96,19 @@ def test_a_hundred_clients_at_once(served: Served, expected: Any) -> None:
     assert rows > 4, "hardly any were answered together"
 
 
+def test_every_parameter_of_the_client_is_known_here() -> None:
+    from openai.types.chat import completion_create_params as theirs
+
+    from pefomed_plugin.services.serving.parameters import read_parameters
+
+    names = {*theirs.CompletionCreateParamsBase.__annotations__, "stream"}
+    assert {"messages", "logit_bias"} <= names
+    for name in names - {"model", "messages"}:
+        with pytest.raises(ApiFault) as caught:
+            read_parameters({name: object()})
+        assert caught.value.code != "unknown_parameter", name
+
+
 def test_a_refusal_is_the_clients_own_error(served: Served) -> None:
     client = served.client()
     with pytest.raises(openai.BadRequestError) as caught:
@@ -142,6 +156,8 @@ def test_nothing_of_what_was_asked_is_in_the_log(served: Served) -> None:
 
 def test_sigterm_lets_what_was_taken_be_answered_and_refuses_what_is_new(arguments: list[str]) -> None:
     with Served(*arguments, "--max-batch", "1") as server:
+        counted = ("pefomed_prompts_read_total", "pefomed_queue_seconds_sum", "pefomed_step_rows_count")
+        assert [metrics(server, name) for name in counted] == [0, 0, 0], "the model's first answer is nobody's"
         client = server.client()
         texts: dict[int, str] = {}
 

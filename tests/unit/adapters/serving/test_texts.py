@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from pefomed_plugin.adapters.serving.shelf import Shelf, features_of
 from pefomed_plugin.adapters.serving.texts import GrowingText, told
+from pefomed_plugin.adapters.serving.tickets import Ticket, news
 from pefomed_plugin.prompts import LLAMA2_CHAT
 
 
@@ -90,6 +92,35 @@ def test_the_end_is_not_told_of() -> None:
 
     found = told(Letters(), [98, 0], [Row, Row], 1)  # type: ignore[list-item]
     assert [(token.text, token.logprob, token.top) for token in found] == [("b", -1.0, [("b", -1.0)])]
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+@pytest.mark.parametrize(
+    ("said", "stop", "told_of"),
+    [("The heart. A", "he. ", "The heart. A"), ("one two three", " two", "one"), ("ab. c", ".", "ab"), ("x", "x", "")],
+)
+def test_the_tokens_that_are_told_of_make_the_text(said: str, stop: str, told_of: str, in_pieces: bool) -> None:
+    class Rows(Letters):
+        def drop(self, answer: Any) -> None:
+            answer.is_done = True
+
+        def score(self, row: Any) -> Any:
+            return SimpleNamespace(logprob=row, top=[])
+
+    rows, answer = Rows(), SimpleNamespace(ids=[], scores=[], is_done=False)
+    ticket = Ticket("", (), 99, (stop,), 0, in_pieces, 0, answer=answer, growing=GrowingText(rows, (stop,)))
+    texts, tokens = "", ""
+    for token in [*said.encode(), 0]:
+        answer.ids.append(token)
+        answer.scores.append(-1.0)
+        answer.is_done = token == 0
+        heard = news(ticket, rows)
+        texts += heard.text if heard else ""
+        tokens += "".join(one.text for one in heard.tokens) if heard else ""
+        assert not in_pieces or tokens.rstrip() == texts, "they run ahead of what is certain"
+        if answer.is_done:
+            break
+    assert tokens == texts == told_of
 
 
 def test_images_are_opened_and_encoded_once_and_the_oldest_is_forgotten() -> None:

@@ -72,6 +72,7 @@ def test_what_changes_nothing_is_said(engine: EchoEngine) -> None:
     found = ask(engine, user(image(detail="high"), text("a")), max_tokens=1024)
     assert [note.split()[0] for note in found["pefomed"]["notes"]] == ["detail", "an"]
     assert "at most 20 tokens" in found["pefomed"]["notes"][1]
+    assert "'original'" in ask(engine, user(image(detail="original"), text("a")))["pefomed"]["notes"][0]
 
 
 TASKS = [

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import random
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ pytest.importorskip("prometheus_client")
 testclient = pytest.importorskip("starlette.testclient")
 
 from pefomed_plugin.services.serving.app import make_app  # noqa: E402
+from tests.unit.services.small import small_image  # noqa: E402
 
 from .requests import PNG, EchoEngine, body, image, service, text, user  # noqa: E402
 
@@ -61,6 +65,8 @@ PARAMETERS = [
     ("metadata", {"a": "b"}),
     ("reasoning_effort", "high"),
     ("service_tier", "flex"),
+    ("moderation", {"model": "omni-moderation-latest"}),
+    ("prompt_cache_options", "in-memory"),
     ("seed", 1.5),
     ("seed", 2**70),
     ("top_p", 0),
@@ -105,6 +111,7 @@ def test_what_changes_nothing_is_taken(client: Any) -> None:
         response_format={"type": "text"},
         stop=None,
         user="somebody",
+        prompt_cache_retention="24h",
         store=False,
         logprobs=False,
         max_tokens=None,
@@ -210,6 +217,32 @@ def test_an_address_that_is_no_image(client: Any, url: str) -> None:
     assert error["param"].startswith("messages[0].content")
     if url.lower().startswith("http") and "[" not in url:
         assert "fetches nothing" in error["message"] and error["message"].count("http") == 1
+
+
+def test_an_image_itself_in_place_of_its_address_is_no_path(
+    engine: EchoEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = testclient.TestClient(make_app(service(engine, tmp_path)), base_url=BASE)
+
+    def never(*_: Any) -> str:
+        raise AssertionError("looked for a file folder by folder")
+
+    monkeypatch.setattr("os.path.realpath", never)
+    error = refused(client, body(user(image("iVBORw0KGgo/" * 1000), text("a"))))
+    assert "data:image/png;base64, in front" in error["message"]
+    assert error["param"] == "messages[0].content[0].image_url.url"
+
+
+def test_an_image_that_cannot_be_used_names_its_part_and_what_a_client_can_do(client: Any) -> None:
+    frames = BytesIO()
+    small_image(1).save(frames, "GIF", save_all=True, append_images=[small_image(2)])
+    broken = base64.b64decode(PNG.partition(",")[2])[:-60]
+    for content, said in ((frames.getvalue(), "several frames"), (broken, "damaged"), (b"text", "not an image")):
+        url = "data:image/png;base64," + base64.b64encode(content).decode()
+        error = refused(client, body(user(text("a"), image(url))))
+        assert (error["param"], error["code"]) == ("messages[0].content[1].image_url.url", "invalid_image")
+        assert said in error["message"] and "send one whole picture" in error["message"]
+        assert not any(word in error["message"] for word in ("option frame", "allow_truncated", "fetch it"))
 
 
 def test_a_model_that_is_not_served(client: Any) -> None:
