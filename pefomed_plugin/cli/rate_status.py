@@ -39,7 +39,7 @@ def show_status(arguments: argparse.Namespace) -> Output:
         found["raters"],
     )
     lines = ["Nobody has begun, and no sheet was given out."] if not found["raters"] else []
-    waiting = sorted(path.name for path in folder.iterdir() if path.suffix in (".xlsx", ".csv"))
+    waiting = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in (".xlsx", ".csv"))
     if waiting:
         lines.append(
             f"{len(waiting):,} sheet(s) lie here; what was written into them since the last pefomed rate import is not "

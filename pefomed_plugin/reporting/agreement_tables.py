@@ -9,7 +9,7 @@ from typing import Any
 from .agreement import mean_name, scale_of, statistics_of
 from .corrected import corrected_cell, corrected_tables
 from .rater_pairs import pairs_of_raters
-from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table, figure_cell
+from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table, figure_cell, without_interval
 
 _RATER = "rater "
 """How the name of a single rater begins."""
@@ -96,7 +96,14 @@ def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] 
         title,
         [_NAMES, Column("n", lambda row: row.found["n"], COUNT), *map(column, statistics)],
         _named(_shown_pairs(found)),
-        notes=["In square brackets: 95 % intervals."],
+        notes=[
+            "In square brackets: 95 % intervals.",
+            *without_interval(
+                (f"{name.replace('_', ' ')} of {row.name}", row.found["figures"][name])
+                for row in _named(_shown_pairs(found))
+                for name in statistics
+            ),
+        ],
     )
 
 

@@ -13,7 +13,7 @@ from ..scoring.intervals import cluster_interval
 from ..scoring.pairing import mean
 from ..services.rating.preferences import SAME, TIE, Preference
 from .rater_pairs import pairs_of_raters
-from .table import COUNT, FIGURE, Column, Table, figure_cell
+from .table import COUNT, FIGURE, Column, Table, figure_cell, without_interval
 
 ALL = "all raters"
 
@@ -105,7 +105,14 @@ def preference_parts(found: Mapping[str, Any]) -> list[Any]:
             Column("items without tie", lambda row: row["ties_left_out"]["n"], COUNT),
         ],
         rows,
-        notes=["In square brackets: 95 % intervals over studies or images. 50 %: neither is preferred."],
+        notes=[
+            "In square brackets: 95 % intervals over studies or images. 50 %: neither is preferred.",
+            *without_interval(
+                (f"{title} of {row['name']}", row[name])
+                for row in rows
+                for name, title in (("ties_half", "ties as half"), ("ties_left_out", "ties left out"))
+            ),
+        ],
     )
     parts: list[Any] = [table, rates]
     if found["same"]:

@@ -7,10 +7,11 @@ Computes nothing.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Union
 
+from ..errors import named
 from ..scoring.intervals import Interval
 
 TEXT, COUNT, FIGURE = "text", "count", "figure"
@@ -64,6 +65,16 @@ def figure_cell(figure: Mapping[str, Any], *, digits: int | None = None, signed:
         return Cell(reason=figure.get("reason") or "")
     ends = figure.get("interval")
     return Cell(figure["value"], interval=Interval(**ends) if ends else None, digits=digits, signed=signed)
+
+
+def without_interval(figures: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Notes for a table: which of these figures, by name, have a value and no interval, and why."""
+    names: dict[str, list[str]] = {}
+    for name, figure in figures:
+        ends = figure.get("interval")
+        if figure["value"] is not None and ends and ends["low"] is None:
+            names.setdefault(ends.get("reason") or "undefined", []).append(name)
+    return [f"No interval: {named(found)} ({reason})." for reason, found in names.items()]
 
 
 @dataclass(frozen=True)

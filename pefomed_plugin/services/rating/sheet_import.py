@@ -18,6 +18,8 @@ from .sheets import SIDE_LABELS, SheetRow, read_sheet, sheet_name
 
 _SHOWN_CHARACTERS = 40
 _SHEETS = (".xlsx", ".csv")
+_OTHER_SHEETS = (".ods", ".fods", ".xls", ".xlsm", ".xlsb", ".numbers", ".tsv")
+"""What spreadsheets save as well, and nobody reads here."""
 
 
 class Given(NamedTuple):
@@ -78,18 +80,31 @@ def read_sheets(folder: Path, plan: RatingPlan, predictions: Sequence[Prediction
             for path, rows in mine:
                 found.seen.add((rater, number))
                 _take(found, path, rows, plan, rater, number, predictions)
-    found.problems = [rows for rows in sheets.values() if isinstance(rows, str)] + found.problems
+    unread = [rows for rows in sheets.values() if isinstance(rows, str)]
+    found.problems = [*unread, *_in_other_formats(folder, plan), *found.problems]
     return found
+
+
+def _in_other_formats(folder: Path, plan: RatingPlan) -> list[str]:
+    """Sheets that somebody saved in a format that is not read: what stands in them would be lost."""
+    others = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in _OTHER_SHEETS and path.name[0] not in "~."
+    )
+    mine = [path for path in others if any(path.stem.startswith(rater) for rater in plan.raters)]
+    for path in others:
+        if path not in mine:
+            say_once(f"{path}: not read; sheets are XLSX or CSV")
+    return [f"{path.name}: not read; save it as XLSX or CSV (UTF-8), or move it away" for path in mine]
 
 
 def _read_files(folder: Path, plan: RatingPlan) -> dict[Path, list[SheetRow] | str]:
     """Rows of every sheet of a folder, those first that have a rater's name, or what is wrong with it."""
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix in _SHEETS and path.name[0] not in "~."]
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SHEETS and path.name[0] not in "~."]
     sheets: dict[Path, list[SheetRow] | str] = {}
     rounds = range(1, plan.round + 1)
     names = {sheet_name(rater, number) for rater in plan.raters for number in rounds}
     known = {code for rater in plan.raters for number in rounds for code in plan.codes(rater, number)}
-    for path in sorted(paths, key=lambda path: (path.stem not in names, path.suffix != ".xlsx", path.name)):
+    for path in sorted(paths, key=lambda path: (path.stem not in names, path.suffix.lower() != ".xlsx", path.name)):
         try:
             rows = read_sheet(path)
         except DataError as error:
@@ -171,12 +186,17 @@ def _check_rows(
     empty: dict[str, str] = {}
     for code, row in zip(codes, rows):
         prediction = expected.get(code)
+        if prediction is None and not code:
+            problems.append(
+                f"{row.place}: no item stands there; move its words into an item's comment, or clear the line"
+            )
+            continue
         if prediction is None:
             problems.append(f"{row.place}: item {row.item[:_SHOWN_CHARACTERS]!r} is of another sheet; move it there")
             continue
         question, reference, answer, second = plan.texts(rater, prediction, number)
         original = SheetRow("", question, reference, answer, second=second).texts
-        names = ("question", "reference", *(("answer A", "answer B") if second else ("answer",)))
+        names = ("question", "reference", *(("answer A", "answer B") if plan.models else ("answer",)))
         problems += [
             f"{row.place}: the {name} was edited; restore it from the exported sheet"
             for name, now, before in zip(names, row.texts, original)

@@ -16,6 +16,7 @@ from typing import Any
 from ...errors import DataError, one_line
 from ...input_files import read_bytes
 from ...storage import write_text
+from ..console import say_once
 from ..spreadsheets import guarded, opened_workbook, rows_of, unguarded
 
 COLUMNS = ("item", "question", "reference", "answer", "rating", "comment", "rubric")
@@ -26,7 +27,7 @@ _NAMES = {"answer A": "answer", "answer B": "second", "choice": "rating"}
 TEXT_COLUMNS = ("item", "question", "reference", "answer", "answer A", "answer B")
 SIDE_LABELS = {2: "A", 1: "tie", 0: "B"}
 """What a rater of two texts chooses, on the page and in sheets, by the rating that is kept: 2 is for the first."""
-RATINGS, LONG_TEXTS = "Ratings", "Long texts"
+INSTRUCTIONS, RATINGS, LONG_TEXTS = "Instructions", "Ratings", "Long texts"
 MORE = " [goes on in the sheet Long texts]"
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _CONTROL = re.compile("[\x00-\x20\x7f\u2400-\u241f]")
@@ -58,8 +59,7 @@ class SheetRow:
     @property
     def texts(self) -> tuple[str, ...]:
         """What a rater must not change, without what spreadsheets change by themselves: white space, ``_x000D_``."""
-        second = (self.second,) if self.second else ()
-        return tuple(map(_plain, (self.question, self.reference, self.answer, *second)))
+        return tuple(map(_plain, (self.question, self.reference, self.answer, self.second)))
 
     def cell(self, column: str) -> Any:
         """What stands in a column."""
@@ -90,20 +90,20 @@ def write_csv(path: Path, rows: Sequence[SheetRow], is_side_by_side: bool | None
 
 
 def read_sheet(path: Path) -> list[SheetRow]:
-    """Rows of a sheet, XLSX or CSV, empty lines left out.
+    """Rows of a sheet, XLSX or CSV, empty lines left out. What else was written into it is named, and not read.
 
     Raises:
         ConfigError: openpyxl is missing.
-        DataError: the file cannot be read, or lacks a column.
+        DataError: the file cannot be read, lacks a column, or has one twice.
     """
-    return _read_workbook(path) if path.suffix == ".xlsx" else _read_csv(path)
+    return _read_workbook(path) if path.suffix.lower() == ".xlsx" else _read_csv(path)
 
 
 def _read_csv(path: Path) -> list[SheetRow]:
     try:
         text = read_bytes(path).decode("utf-8-sig")
         first = text.split("\n", 1)[0]
-        delimiter = ";" if first.count(";") > first.count(",") else ","  # what Excel writes depends on the country
+        delimiter = max(",;\t", key=first.count)  # what Excel writes depends on the country
         lines = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {one_line(error)}; save it as CSV UTF-8") from error
@@ -114,6 +114,9 @@ def _read_workbook(path: Path) -> list[SheetRow]:
     with opened_workbook(path) as book:
         if RATINGS not in book.sheetnames:
             raise DataError(f"{path} has no sheet {RATINGS}; do not rename it")
+        added = [name for name in book.sheetnames if name not in (INSTRUCTIONS, RATINGS, LONG_TEXTS)]
+        if added:
+            say_once(f"{path}: not read: the sheet(s) {', '.join(added)}")
         rest = _read_long_texts(book[LONG_TEXTS]) if LONG_TEXTS in book.sheetnames else {}
         lines = [list(line) for line in rows_of(book[RATINGS])]
     header = list(map(str, lines[0])) if lines else []
@@ -132,6 +135,10 @@ def _rows(path: Path, lines: Sequence[Sequence[Any]]) -> list[SheetRow]:
     missing = [name for name in columns if name not in header and name not in ("comment", "rubric")]
     if missing:
         raise DataError(f"{path} lacks the column(s) {', '.join(missing)}; do not rename or remove columns")
+    twice = [name for name in columns if header.count(name) > 1]
+    if twice:
+        raise DataError(f"{path} has the column(s) {', '.join(twice)} twice; leave the one that counts")
+    _say_what_is_not_read(path, header, columns, lines[1:])
     where = {_NAMES.get(name, name): header.index(name) for name in columns if name in header}
     rows = []
     for number, line in enumerate(lines[1:], 2):
@@ -140,6 +147,20 @@ def _rows(path: Path, lines: Sequence[Sequence[Any]]) -> list[SheetRow]:
             texts = {name: "" if cells[name] is None else str(cells[name]) for name in where if name != "rating"}
             rows.append(SheetRow(rating=cells["rating"], place=f"{path.name}, line {number}", **texts))
     return rows
+
+
+def _say_what_is_not_read(
+    path: Path, header: Sequence[str], columns: Sequence[str], lines: Sequence[Sequence[Any]]
+) -> None:
+    """Name the columns that a rater added and wrote into."""
+    filled = {place for line in lines for place, cell in enumerate(line) if cell not in (None, "")}
+    added = [
+        (header[place] if place < len(header) else "") or f"number {place + 1}, without a name"
+        for place in sorted(filled)
+        if place >= len(header) or (header[place] not in columns and not header[place].startswith("image"))
+    ]
+    if added:
+        say_once(f"{path}: not read: the column(s) {'; '.join(added)}. What is to be kept belongs into comment")
 
 
 def _read_long_texts(sheet: Any) -> dict[tuple[str, str], str]:

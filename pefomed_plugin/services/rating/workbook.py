@@ -14,9 +14,8 @@ from ...errors import ConfigError
 from ...records import numbered_images
 from ...rubrics import CANNOT_JUDGE, Rubric
 from ..spreadsheets import OPENPYXL, set_text
-from .sheets import LONG_TEXTS, MORE, RATINGS, TEXT_COLUMNS, SheetRow, columns_of
+from .sheets import INSTRUCTIONS, LONG_TEXTS, MORE, RATINGS, TEXT_COLUMNS, SheetRow, columns_of
 
-INSTRUCTIONS = "Instructions"
 THUMBNAIL_PX = 320
 """Longer side of an image in a sheet."""
 _WIDTHS = {"item": 12, "question": 32, "reference": 44, "rating": 13, "choice": 13, "comment": 32, "rubric": 18}

@@ -134,3 +134,26 @@ def test_an_item_weighs_the_same_however_many_saw_it():
     assert every["ties_half"]["value"] == pytest.approx(50) and every["ties_left_out"]["value"] == pytest.approx(50)
     nothing = win_rates(("x", "y"), [Preference("0", 0, "a", 1, "x", "y", None, CANNOT_JUDGE)])["rates"]["a"]
     assert nothing["ties_half"]["value"] is None and nothing["cannot_judge"] == 1
+
+
+def test_where_everybody_says_the_same_it_is_told_why_there_is_no_interval(two, tmp_path, capsys):
+    study, sides = tmp_path / "s", [two[0], "--against", two[1]]
+    assert main(["rate", "export", *sides, "--raters", "anna,boris", "--csv", "--out", str(study)]) == 0
+    for rater in ("anna", "boris"):
+        fill(study / f"{rater}.csv", lambda row: "tie")
+    capsys.readouterr()
+    assert main(["rate", "import", str(study), *sides]) == 0
+    said = capsys.readouterr().out
+    assert "No interval: ties as half of all raters, ties as half of anna, ties as half of boris (all " in said
+    assert "no verdict is left" in said and "undefined: one of the two gives every item the same value" in said
+
+
+@pytest.mark.parametrize("side", ["answer", "second"])
+def test_an_answer_that_was_emptied_is_an_edit(two, tmp_path, capsys, side):
+    study, sides = tmp_path / "s", [two[0], "--against", two[1]]
+    assert main(["rate", "export", *sides, "--raters", "anna", "--csv", "--out", str(study)]) == 0
+    rows = [replace(row, rating="A") for row in read_sheet(study / "anna.csv")]
+    write_csv(study / "anna.csv", [replace(rows[0], **{side: ""}), *rows[1:]], True)
+    capsys.readouterr()
+    assert main(["rate", "import", str(study), *sides]) == 2
+    assert f"line 2: the answer {'A' if side == 'answer' else 'B'} was edited" in capsys.readouterr().err

@@ -255,3 +255,41 @@ def test_escapes_that_an_office_program_writes_are_no_edit(tmp_path, saved):
     plan = exported(tmp_path, predictions, scope="all", annotators=1)
     fill(tmp_path / "rater01.csv", change=lambda lines: [[*line[:2], saved, *line[3:]] for line in lines])
     assert import_ratings(tmp_path, plan, predictions)[0][0].value == 1.0
+
+
+def test_a_sheet_saved_in_a_format_that_is_not_read_is_a_problem_and_endings_may_be_large(tmp_path, capsys):
+    predictions = answers(3)
+    plan = exported(tmp_path, predictions, scope="all", annotators=1)
+    fill(tmp_path / "rater01.csv")
+    (tmp_path / "rater01.csv").rename(tmp_path / "rater01.CSV")
+    (tmp_path / "letter.ods").write_bytes(b"")
+    assert [score.value for score in import_ratings(tmp_path, plan, predictions)[0]] == [1.0] * 3
+    assert "letter.ods: not read" in capsys.readouterr().err
+    (tmp_path / "rater01.ods").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    assert list(caught.value.problems) == ["rater01.ods: not read; save it as XLSX or CSV (UTF-8), or move it away"]
+
+
+def test_what_a_rater_added_is_named_and_a_column_that_stands_there_twice_is_refused(tmp_path, capsys):
+    predictions = answers(2)
+    plan = exported(tmp_path, predictions, scope="all", annotators=1)
+    path = tmp_path / "rater01.csv"
+    fill(path, change=lambda lines: [[*line, "", "a thought", "", "1"] for line in lines])
+    path.write_text(path.read_text("utf-8-sig").replace("rubric", "rubric,my notes", 1), "utf-8")
+    assert [score.value for score in import_ratings(tmp_path, plan, predictions)[0]] == [1.0] * 2
+    assert "rater01.csv: not read: the column(s) my notes; number 10, without a name" in capsys.readouterr().err
+    path.write_text(path.read_text().replace("my notes", "rating", 1))
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    assert "has the column(s) rating twice" in caught.value.problems[0]
+
+
+def test_words_below_the_table_are_a_problem_with_their_line(tmp_path):
+    predictions = answers(2)
+    plan = exported(tmp_path, predictions, scope="all", annotators=1)
+    fill(tmp_path / "rater01.csv", change=lambda lines: [*lines, ["", "", "", "", "", "thanks"]])
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    [problem] = caught.value.problems
+    assert problem.startswith("rater01.csv, line 4: no item stands there")

@@ -155,8 +155,10 @@ def test_a_sheet_of_the_layout_before_is_read(tmp_path):
 def test_csv_as_other_countries_save_it(tmp_path):
     path = tmp_path / "a.csv"
     write_csv(path, rows()[:1])
-    path.write_text(path.read_text(encoding="utf-8-sig").replace(",", ";"), encoding="utf-8")
-    assert read_sheet(path)[0].question == "plain"
+    text = path.read_text(encoding="utf-8-sig")
+    for delimiter in (";", "\t"):
+        path.write_text(text.replace(",", delimiter), encoding="utf-8")
+        assert read_sheet(path)[0].question == "plain"
 
 
 @pytest.mark.parametrize(
