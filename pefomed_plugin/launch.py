@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import shlex
 import sys
 import tempfile
 import time
@@ -53,7 +52,9 @@ def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> i
     """Command line of ``train.py`` and ``evaluate.py``; returns the exit code."""
     parser = argparse.ArgumentParser(description="Evaluate." if evaluate else "Train, then evaluate.")
     parser.add_argument("--cfg-path", required=True, help="YAML of the run, for example train_configs/...yaml")
-    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
+    parser.add_argument(
+        "--options", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ..."
+    )
     parser.add_argument("--fresh", action="store_true", help=FRESH)
     parser.add_argument(
         outbound.FLAG, action="store_true", help="a judge or tracker elsewhere may get what is not public"
@@ -143,12 +144,12 @@ class Launched:
         """After answers their page; after stage 1 stage 2, where the YAML has a neighbour of that name."""
         folder = self.folder.path
         if answered:
-            return quote_words(["pefomed", "report", str(folder), "--out", str(folder / "report.html")])
+            return quote_words(["pefomed", "report", folder, "--out", folder / "report.html"])
         ckpt = max(folder.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime, default=folder)
         second = self.cfg_path.replace("stage1", "stage2")
         if second != self.cfg_path and any((place / second).is_file() for place in (Path(), SHIPPED)):
             return quote_words(["pefomed", "train", "--cfg-path", second, "--options", f"model.ckpt={ckpt}"])
-        return quote_words(["pefomed", "checkpoint", "inspect", str(ckpt)])
+        return quote_words(["pefomed", "checkpoint", "inspect", ckpt])
 
 
 @contextmanager
@@ -245,7 +246,7 @@ def continuing_command(cfg_path: str, options: Sequence[str]) -> str:
         return f"the same torchrun command on every machine, with {RESUME} among its --options"
     processes = os.environ.get("LOCAL_WORLD_SIZE")
     start = ["torchrun", "--nproc-per-node", processes] if processes else ["python"]
-    return shlex.join([*start, sys.argv[0], "--cfg-path", cfg_path, "--options", *continuing_options(options)])
+    return quote_words([*start, sys.argv[0], "--cfg-path", cfg_path, "--options", *continuing_options(options)])
 
 
 def continuing_options(options: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from ..config.run import RunConfig
 from ..errors import PefomedError
 from ..records import Prediction
 from ..rubrics import REPORT, VQA
+from ..services.console import Word, quote_words
 from ..services.judge.judging import JudgePlan
 from ..services.judge.prompts import find_prompt
 from ..services.judge.server import server_url
@@ -56,10 +57,12 @@ class Gpt4JudgeTask(MedicalTask):
         judge = find_judge(options.judge, options.judge_model, predictions)
         asked, metrics = judge_with_model(predictions, plan, Limits(), judge, folder / LEDGER, folder)
         if metrics is None:
+            words: list[Word] = ["pefomed", "judge", self.rubric.task, folder / "predictions.jsonl"]
+            words += ["--judge", options.judge, "--runs", str(plan.runs), "--seed", str(plan.seed)]
+            words += ["--model", options.judge_model] if options.judge_model else []
             raise PefomedError(
                 f"judged {asked.settled:,} of {asked.questions:,} ({asked.stopped or 'no reply to the others'}); go on "
-                f"with: pefomed judge {self.rubric.task} {folder / 'predictions.jsonl'} --judge {options.judge} "
-                f"--model {options.judge_model} --runs {plan.runs} --seed {plan.seed}"
+                f"with: {quote_words(words)}"
             )
         return metrics
 

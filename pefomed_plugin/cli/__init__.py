@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext, redirect_stdout
-from typing import NoReturn
 
 from .. import __version__
 from ..errors import PefomedError, near_names, printable, why
@@ -19,6 +18,7 @@ from ..services.terminal import folded_output, working
 from .help import DATA, EVALUATE, JUDGE, SETUP, SHARE, TRAIN, Command, HelpFormatter, group_commands
 from .next_step import show_next
 from .output import Output, print_json
+from .parsing import Parser
 
 COMMANDS = {
     "doctor": Command(SETUP, "check this machine, the toolkit, and the paths of a run before it starts"),
@@ -145,17 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-class _Parser(argparse.ArgumentParser):
-    """Its complaints break at words."""
-
-    def error(self, message: str) -> NoReturn:
-        with folded_output():
-            super().error(message)
-
-
 def make_parser(wanted: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """The parser of ``pefomed``; only the sub-commands that are ``wanted`` are imported and get their arguments."""
-    parser = _Parser(
+    parser = Parser(
         prog="pefomed",
         description="PeFoMed for MiniGPT-v2.",
         epilog=_EPILOG,
@@ -164,12 +156,12 @@ def make_parser(wanted: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentP
     parser.add_argument("--version", action="version", version="pefomed_plugin " + __version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     # one parser stands for all that are not asked for: making one of each took most of the time
-    others = _Parser(add_help=False)
+    others = Parser(add_help=False)
     commands = parser.add_subparsers(  # type: ignore[call-overload]
         dest="command",
         metavar="COMMAND",
         required=True,
-        parser_class=lambda prog, **facts: _Parser(prog=prog, **facts) if prog.split()[-1] in wanted else others,
+        parser_class=lambda prog, **facts: Parser(prog=prog, **facts) if prog.split()[-1] in wanted else others,
     )
     parser._positionals.title = "commands"
     commands.groups = group_commands(COMMANDS)  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..origins import TINY, read_origins, what_the_tiny_model_is
 from ..services.console import say
 from ..services.terminal import working
+from .arguments import count_from_0, count_from_1
 
 LEARNT = "what the weights were trained on"
 """To the gate the name of a data set that nobody has declared public."""
@@ -35,15 +36,15 @@ def add_model_arguments(parser: Any, *, required: bool) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     parser.add_argument("--quantization", default="none", choices=("none", "8bit", "4bit"), help="of LLaMA, on a GPU")
-    parser.add_argument("--lora-alpha", type=int, metavar="N", help="for a file that does not say")
+    parser.add_argument("--lora-alpha", type=count_from_1, metavar="N", help="for a file that does not say")
     parser.add_argument(
         "--max-new-tokens",
-        type=int,
+        type=count_from_0,
         default=0,
         metavar="N",
         help="limit of an answer (default: 20, a report 300, a caption 120)",
     )
-    parser.add_argument("--frame", type=int, metavar="N", help="of images that hold several, from 0")
+    parser.add_argument("--frame", type=count_from_0, metavar="N", help="of images that hold several, from 0")
 
 
 def load_model(arguments: argparse.Namespace) -> MedicalModel:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from .arguments import whole_number
 
 OWN = "medical_custom"
 _JOINS = ("accession", "study", "patient")
@@ -62,7 +63,7 @@ def add_own_arguments(parser: argparse.ArgumentParser) -> None:
         choices=_SPLIT_BY,
         help="what stays in one split (default: patient, else study, where one is known)",
     )
-    group.add_argument("--seed", type=int, metavar="N", help="of --split (default: 1)")
+    group.add_argument("--seed", type=whole_number, metavar="N", help="of --split (default: 1)")
     group.add_argument(
         "--salt", type=Path, metavar="FILE", help="by which patients get other names (default: .pefomed-salt here)"
     )

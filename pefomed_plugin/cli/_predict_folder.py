@@ -12,6 +12,8 @@ from ..errors import ConfigError, bullets
 from ..services.answer_files import lines_of, write_answer_table
 from ..services.private_files import keep_private
 from ._model import add_model_arguments, load_model
+from .arguments import count_from_1
+from .parsing import refuse_flags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from ..records import Prediction
 
 
-def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is asked, about which images, of which weights."""
+def add_folder_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """What is asked, about which images, of which weights; the group."""
     group = parser.add_argument_group("a model of yours, about a folder of images")
     group.add_argument("--images", type=Path, metavar="FOLDER", help="every image below it, DICOM too")
     group.add_argument("--task", choices=("vqa", "report", "caption"), help="what is asked for")
@@ -43,9 +45,10 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--confidence", action="store_true", help="also ask how probable it holds each answer, 0 to 1 (not calibrated)"
     )
-    group.add_argument("--batch-size", type=int, default=8, metavar="N", help="questions at once (default 8)")
+    group.add_argument("--batch-size", type=count_from_1, default=8, metavar="N", help="questions at once (default 8)")
     group.add_argument("--allow-truncated", action="store_true", help="use what there is of images that are cut short")
     add_model_arguments(group, required=False)
+    return group
 
 
 def answer_images(arguments: argparse.Namespace) -> int:
@@ -58,6 +61,7 @@ def answer_images(arguments: argparse.Namespace) -> int:
         read_studies,
     )
 
+    refuse_flags(arguments, arguments.of_a_server, "of a model behind an API, which --images does not ask; leave out")
     _check(arguments)
     found = find_images(arguments.images)
     if arguments.studies:
@@ -100,10 +104,7 @@ def write_table(out: Path, predictions: Sequence[Prediction]) -> None:
 
 def refuse_folder_arguments(arguments: argparse.Namespace) -> None:
     """Raises ConfigError: what belongs to a model of yours was given beside a test set for a model behind an API."""
-    names = ("task", "question", "questions", "studies", "ckpt", "allow_truncated", "confidence")
-    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
-    if given:
-        raise ConfigError(f"{', '.join(given)}: of a model of yours, about --images FOLDER; leave out, or give that")
+    refuse_flags(arguments, arguments.of_a_folder, "of a model of yours, about --images FOLDER; leave out, or name one")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -122,8 +123,6 @@ def _check(arguments: argparse.Namespace) -> None:
         problems.append("--task vqa needs --question TEXT or --questions FILE.csv")
     if arguments.task in ("report", "caption") and arguments.questions:
         problems.append("--questions goes with --task vqa")
-    if arguments.batch_size < 1:
-        problems.append("--batch-size: at least 1")
     if problems:
         raise ConfigError("--images cannot be used so", problems)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from math import isfinite
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import ConfigError
 from ..reporting.results import Run, read_run
 from ..scoring.breakdown import AXES
+
+_Number = TypeVar("_Number", int, float)
+_LARGEST_SIDE = 16_384
 
 
 def add_run_arguments(
@@ -19,7 +24,7 @@ def add_run_arguments(
 ) -> None:
     """``--cfg-path`` and ``--options`` of a run."""
     parser.add_argument("--cfg-path", required=required, metavar="YAML", help=what)
-    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help=options)
+    parser.add_argument("--options", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help=options)
 
 
 def add_evaluations(parser: argparse.ArgumentParser, what: str) -> None:
@@ -118,17 +123,65 @@ def existing_folder(text: str) -> Path:
     return Path(text)
 
 
+def whole_number(text: str) -> int:
+    """A number without a fraction, for argparse."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
 def count_from_1(text: str) -> int:
     """A number from 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return _at_least(whole_number(text), 1)
+
+
+def count_from_0(text: str) -> int:
+    """A number from 0, for argparse."""
+    return _at_least(whole_number(text), 0)
+
+
+def port_number(text: str) -> int:
+    """Of TCP, for argparse; 0 is any that is free."""
+    return _at_most(count_from_0(text), 65_535)
+
+
+def pixels(text: str) -> int:
+    """The side of a square image, for argparse."""
+    return _at_most(count_from_1(text), _LARGEST_SIDE)
+
+
+def any_number(text: str) -> float:
+    """A finite number, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, such as 2.5") from None
+    if not isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no finite number")
     return number
+
+
+def from_0(text: str) -> float:
+    """A finite number from 0, for argparse."""
+    return _at_least(any_number(text), 0)
 
 
 def above_0(text: str) -> float:
     """A finite number above 0, for argparse."""
-    number = float(text)
-    if not 0 < number < float("inf"):
+    number = any_number(text)
+    if number <= 0:
         raise argparse.ArgumentTypeError(f"{number:g} is not above 0")
+    return number
+
+
+def _at_least(number: _Number, least: int) -> _Number:
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{number:,} is less than {least:,}")
+    return number
+
+
+def _at_most(number: _Number, most: int) -> _Number:
+    if number > most:
+        raise argparse.ArgumentTypeError(f"{number:,} is more than {most:,}")
     return number

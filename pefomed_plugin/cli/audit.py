@@ -28,6 +28,7 @@ from ..services.audit.judges import known_judges
 from ..services.audit.scorers import OFF, RIGHT, Finding, audit_scorer, probe_answers
 from ..services.console import say
 from . import audit_judge
+from .arguments import any_number, whole_number
 from .next_step import NextStep, pefomed
 from .output import Output, add_json_argument
 
@@ -55,7 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what this scorer pays as a reward for the same answers, in place of the audit; may be repeated",
     )
     parser.add_argument(
-        "--reports", type=int, default=200, metavar="N", help="look at N reports, evenly chosen (default 200; 0: all)"
+        "--reports",
+        type=whole_number,
+        default=200,
+        metavar="N",
+        help="look at N reports, evenly chosen (default 200; 0: all)",
     )
     parser.add_argument("--every-figure", action="store_true", help="show the figures of open and closed questions too")
     parser.add_argument(
@@ -72,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="interpreter that has the packages of the harnesses (default: this one)",
     )
     parser.add_argument(
-        "--harness-timeout", type=float, default=300.0, metavar="SECONDS", help="for one data set (default 300)"
+        "--harness-timeout", type=any_number, default=300.0, metavar="SECONDS", help="for one data set (default 300)"
     )
     add_json_argument(parser)
     actions = parser.add_subparsers(dest="action", metavar="[judge]")

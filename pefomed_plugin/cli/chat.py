@@ -14,7 +14,7 @@ from ..services.outbound import FLAG, WEIGHTS_PAGE, open_passage
 from ..services.terminal import working
 from ..ui.terminal import converse, named_files
 from ._model import LEARNT, add_model_arguments, load_model
-from .arguments import add_permission
+from .arguments import add_permission, port_number
 from .next_step import NextStep, pefomed
 
 _HOST, _PORT = "127.0.0.1", 7860
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of the page: address to listen on (default {_HOST}, this machine alone)",
     )
     add_permission(parser, "of the page: others may ask a model that learnt from data that are not public")
-    parser.add_argument("--port", type=int, metavar="N", help=f"of the page (default {_PORT})")
+    parser.add_argument("--port", type=port_number, metavar="N", help=f"of the page (default {_PORT})")
     parser.epilog = (
         "examples:\n  pefomed chat --ckpt output/stage2/checkpoint_last.pth\n"
         "  pefomed chat --ckpt output/stage1/checkpoint_last.pth --against output/stage2/checkpoint_last.pth\n"
@@ -51,9 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Load, then talk or serve until the user has enough."""
-    named = [word for word in arguments.given if word == "--ckpt" or word.startswith("--ckpt=")]
-    if len(named) > 1:
-        raise ConfigError("--ckpt is given twice; name the other weights with --against, to see both side by side")
     _check_together(arguments)
     if arguments.cli:
         converse(load_model(arguments), arguments.image or "", arguments.max_new_tokens)

@@ -57,4 +57,4 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     """A file to go on with by hand; then the page that it speaks of."""
     if arguments.out:
         return page_of(arguments.folder)
-    return again(arguments, "--out", str(arguments.folder / "checklist.md"))
+    return again(arguments, "--out", arguments.folder / "checklist.md")

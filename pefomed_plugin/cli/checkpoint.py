@@ -14,6 +14,7 @@ from ..reporting.rendering import Panel, Shown
 from ..reporting.table import COUNT, Column, Table
 from ..services.console import say
 from ._export import add_export_arguments, check_export_arguments, export, merge
+from .arguments import count_from_1
 from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
 
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action_parser, what in ((merged, "merged model"), (exported, "export")):
         action_parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
         action_parser.add_argument(
-            "--lora-alpha", type=int, metavar="N", help="where the file does not say (default: 16)"
+            "--lora-alpha", type=count_from_1, metavar="N", help="where the file does not say (default: 16)"
         )
         action_parser.add_argument(
             "--base-model",
@@ -102,7 +103,7 @@ def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
         return again(arguments) if exit_code else pefomed("chat", "--ckpt", arguments.file)
     if arguments.action == "convert":
         return pefomed("checkpoint", "inspect", arguments.out or arguments.file)
-    return NextStep(["cat", str(arguments.out / "README.md")])
+    return NextStep(["cat", arguments.out / "README.md"])
 
 
 def _inspect(contents: Contents, arguments: argparse.Namespace) -> Output:

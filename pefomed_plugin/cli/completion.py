@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from pathlib import Path
 
 from . import make_parser
 from .next_step import NextStep
@@ -39,4 +39,4 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     """Where the shell looks for it; then a new shell."""
     if not sys.stdout.isatty():
         return NextStep(["exec", arguments.shell])
-    return NextStep(["pefomed", "completion", arguments.shell], into=os.path.expanduser(PLACES[arguments.shell]))
+    return NextStep(["pefomed", "completion", arguments.shell], into=Path(PLACES[arguments.shell]).expanduser())

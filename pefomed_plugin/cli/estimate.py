@@ -23,9 +23,10 @@ from ..services.memory.cards import CARDS, find_cards
 from ..services.memory.estimate import CARDS_GB, GIB, estimate
 from ..services.memory.operations import UTILISATION
 from ..toolkit.start import settled
-from .arguments import above_0, add_run_arguments, count_from_1
+from .arguments import above_0, add_run_arguments, any_number, count_from_1
 from .next_step import NextStep, with_options
 from .output import Output, add_json_argument
+from .parsing import refuse_flags
 
 _Savings = dict[str, Union[bool, str]]
 SAVINGS: tuple[_Savings, ...] = (
@@ -40,10 +41,14 @@ SAVINGS: tuple[_Savings, ...] = (
 """Rows of ``--table``: keys of section ``model`` that save memory."""
 
 
+_OF_HOURS = ("--gpus", "--utilisation", "--price")
+_LEAST_PART, _HIGHEST_PRICE = 0.001, 1_000_000
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_run_arguments(parser, options="override: model.lora_r=16 ...")
-    parser.add_argument("--card", type=float, nargs="+", metavar="GB", help="cards to ask for (default: 24 48 80)")
+    parser.add_argument("--card", type=above_0, nargs="+", metavar="GB", help="cards to ask for (default: 24 48 80)")
     parser.add_argument(
         "--gpu", nargs="+", metavar="NAME", help=f"hours on cards of these kinds: {', '.join(CARDS)} (any capitals)"
     )
@@ -55,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PART",
         help=f"part of their 16-bit operations a second that training reaches (default: {UTILISATION:.2f})",
     )
-    parser.add_argument("--price", type=above_0, metavar="P", help="of one card for an hour, in any currency")
+    parser.add_argument("--price", type=_price, metavar="P", help="of one card for an hour, in any currency")
     parser.add_argument(
         "--table",
         action="store_true",
@@ -69,10 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Estimate, and say what would help where a card is too small."""
+    if arguments.table:
+        refuse_flags(arguments, (*_OF_HOURS, "--gpu"), "the table of --table has no hours; leave one of them out")
+    elif not arguments.gpu:
+        refuse_flags(arguments, _OF_HOURS, "no card is named; add --gpu A100-80, for example")
     config = read_config(arguments.cfg_path, arguments.options)
     kinds = find_cards(arguments.gpu or [])
-    if arguments.price is not None and not kinds:
-        raise ConfigError("--price is that of a card, and none is named", ["add --gpu A100-80, for example"])
     cards = arguments.card or list(dict.fromkeys(card.gb for card in kinds)) or CARDS_GB
     found = estimate(config)
     cannot = partial(refusals, strategies=STRATEGIES)
@@ -111,9 +118,18 @@ def _check_hours(config: Configuration, unknown: Sequence[str]) -> None:
 
 
 def _part(text: str) -> float:
+    if text.endswith("%"):
+        raise argparse.ArgumentTypeError(f"{text}: write it as a part of 1, such as 0.4 for 40 %")
+    number = any_number(text)
+    if not _LEAST_PART <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{number:g} is not between {_LEAST_PART} and 1, all that a card can do")
+    return number
+
+
+def _price(text: str) -> float:
     number = above_0(text)
-    if number > 1:
-        raise argparse.ArgumentTypeError(f"{number:g} is more than 1, all that a card can do")
+    if number > _HIGHEST_PRICE:
+        raise argparse.ArgumentTypeError(f"{number:g} is more than {_HIGHEST_PRICE:,} for an hour")
     return number
 
 

@@ -12,7 +12,7 @@ from ..provenance import find_image_roots
 from ..records import Prediction
 from ..reporting.results import Answered, Run, read_run
 from ..scoring.metrics_file import OCCLUSION
-from ..services.console import say
+from ..services.console import quote_words, say
 from ..services.private_files import keep_private
 from ..storage import write_json
 from ._model import add_model_arguments, load_model
@@ -117,7 +117,7 @@ def _explain_run(arguments: argparse.Namespace) -> int:
             maps[row.id] = found.to_json()
             write_json(path, {"maps": maps})  # each as it is there: what was computed is not lost
             print(f"{row.id}: {in_words(found)}")
-        say(f"written to {path}; pefomed report {arguments.evaluation} shows it")
+        say(f"written to {path}; {quote_words(['pefomed', 'report', arguments.evaluation])} shows it")
     return 0
 
 

@@ -11,8 +11,9 @@ from ..origins import data_origin
 from ..readers import DATASETS, read_data
 from ..readers.prepared import is_prepared, read_manifest
 from ..reporting.table import COUNT, Column, Table
+from ..services.console import quote_words
 from ..services.private_files import keep_private
-from .arguments import count_from_1
+from .arguments import count_from_1, whole_number
 from .next_step import NextStep, pefomed
 from .output import Output, add_json_argument
 from .prepare import dataset_options
@@ -32,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("image", "study", "patient"),
         help="what no two folds share; a study keeps its images together, a patient the studies (default: image)",
     )
-    parser.add_argument("--seed", type=int, default=42, help="of the order in which groups are dealt out (default: 42)")
+    parser.add_argument(
+        "--seed", type=whole_number, default=42, help="of the order in which groups are dealt out (default: 42)"
+    )
     parser.add_argument("--no-images", action="store_true", help="tell images apart by their names, open none")
     parser.add_argument(
         "--cfg-path",
@@ -126,5 +129,6 @@ def _endings(arguments: argparse.Namespace) -> list[str]:
     return [
         *unseen,
         f"written to {out}: fold_1/ ... fold_{arguments.k}/ and a YAML each",
-        f"train each; then pefomed folds-summary {out}/runs/* --out {out}/all",
+        f"train each; then pefomed folds-summary {quote_words([arguments.out / 'runs'])}/* "
+        f"--out {quote_words([arguments.out / 'all'])}",
     ]

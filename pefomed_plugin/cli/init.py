@@ -55,5 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     """Train: on the data, or on the drawn examples; answer, where the data are for testing alone."""
     if arguments.data and not (arguments.data / split_file("train")).is_file():
-        return pefomed("evaluate", "--cfg-path", "evaluate.yaml", folder=str(arguments.folder))
-    return pefomed("train", "--cfg-path", "stage2.yaml", folder=str(arguments.folder))
+        return pefomed("evaluate", "--cfg-path", "evaluate.yaml", folder=arguments.folder)
+    return pefomed("train", "--cfg-path", "stage2.yaml", folder=arguments.folder)

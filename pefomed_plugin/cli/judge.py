@@ -24,8 +24,25 @@ from ..services.judge.server import server_url
 from ..services.judge.settling import Asked, Limits
 from ..services.judge.ways import Way
 from ._answers import read_answers
-from .arguments import add_permission, add_predictions, add_rubric, add_score_arguments
+from .arguments import (
+    above_0,
+    add_permission,
+    add_predictions,
+    add_rubric,
+    add_score_arguments,
+    count_from_0,
+    count_from_1,
+    from_0,
+    whole_number,
+)
 from .next_step import NextStep, again, pefomed, scored_answers
+from .parsing import refuse_flags
+
+_OF_A_MODEL = (
+    "--model", "--seed", "--temperature", "--max-tokens", "--prompt-file", "--batch", "--ledger", "--concurrency",
+    "--reasks", "--leave-out", "--timeout", "--prices", "--max-cost", "--max-requests", "--dry-run",
+)  # fmt: skip
+"""Flags that have no meaning where words are compared."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,10 +78,12 @@ def add_judge_arguments(parser: argparse.ArgumentParser, runs: int, why: str) ->
         help="api: an OpenAI-compatible server (OPENAI_API_KEY, OPENAI_BASE_URL, Azure's variables); "
         "local: a Hugging Face model in this process; offline: shared words, no model",
     )
-    parser.add_argument("--runs", type=int, default=runs, help=f"judgements of each text (default {runs}, {why})")
-    parser.add_argument("--seed", type=int, default=0, help="run k is asked with seed + k")
-    parser.add_argument("--temperature", type=float, help="default: the server's own")
-    parser.add_argument("--max-tokens", type=int, default=1024, help="limit of a reply; 0: the server's own")
+    parser.add_argument(
+        "--runs", type=count_from_1, default=runs, help=f"judgements of each text (default {runs}, {why})"
+    )
+    parser.add_argument("--seed", type=whole_number, default=0, help="run k is asked with seed + k")
+    parser.add_argument("--temperature", type=from_0, help="default: the server's own")
+    parser.add_argument("--max-tokens", type=count_from_0, default=1024, help="limit of a reply; 0: the server's own")
     add_rubric(parser, "levels of your own, YAML or JSON (docs/judging.md)")
     parser.add_argument("--prompt-file", type=Path, metavar="FILE", help="template of your own (docs/judging.md)")
     parser.add_argument("--batch", action="store_true", help="through OpenAI's Batch API: cheaper, within a day")
@@ -77,8 +96,12 @@ def add_judge_arguments(parser: argparse.ArgumentParser, runs: int, why: str) ->
 def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of every command that asks a server."""
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="paid replies (default: beside the results)")
-    parser.add_argument("--concurrency", type=int, default=16, metavar="N", help="requests at a time (default 16)")
-    parser.add_argument("--reasks", type=int, default=2, metavar="K", help="repeats of a reply without a usable answer")
+    parser.add_argument(
+        "--concurrency", type=count_from_1, default=16, metavar="N", help="requests at a time (default 16)"
+    )
+    parser.add_argument(
+        "--reasks", type=count_from_0, default=2, metavar="K", help="repeats of a reply without a usable answer"
+    )
     parser.add_argument(
         "--leave-out",
         action="append",
@@ -93,15 +116,15 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reasoning-effort", default="", metavar="LEVEL", help="of models that think: low, medium, high, ..."
     )
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for all of one request")
+    parser.add_argument("--timeout", type=above_0, default=120.0, metavar="SECONDS", help="for all of one request")
     parser.add_argument(
         "--prices",
         type=Path,
         metavar="FILE",
         help='JSON: {"model": {"input": 2.5, "output": 10}}, for a million tokens',
     )
-    parser.add_argument("--max-cost", type=float, help="stop before all replies cost more than this; needs --prices")
-    parser.add_argument("--max-requests", type=int, help="stop after so many requests")
+    parser.add_argument("--max-cost", type=above_0, help="stop before all replies cost more than this; needs --prices")
+    parser.add_argument("--max-requests", type=count_from_1, help="stop after so many requests")
     parser.add_argument("--dry-run", action="store_true", help="print requests, tokens and cost, and ask nothing")
 
 
@@ -168,10 +191,11 @@ def asking_way(arguments: argparse.Namespace) -> Way:
     Raises:
         ConfigError: another judge, which cannot be asked so, or takes no model.
     """
-    if arguments.judge == "offline" and arguments.model:
-        raise ConfigError(
-            f"--judge offline compares words and asks no model; leave --model {arguments.model} out, or let it judge "
-            "with --judge api or local"
+    if arguments.judge == "offline":
+        refuse_flags(
+            arguments,
+            _OF_A_MODEL,
+            "--judge offline compares words and asks no model; leave out, or let one judge (--judge api)",
         )
     way = Way(arguments.endpoint, arguments.reasoning_effort, arguments.structured, arguments.logprobs)
     if arguments.judge != "api" and way != Way():

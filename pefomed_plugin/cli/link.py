@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..requirements import CHECKOUT_ADDS, install_line
+from ..services.console import quote_words
 from ..services.linking import Step, link_checkout
 from .next_step import NextStep, again
 
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         "with MiniGPT-v2's own loop (runner_base):\n"
         "  torchrun --nproc-per-node 1 train.py --cfg-path train_configs/pefomed_stage2_runner_base.yaml"
     )
-    print(f"to take it out again:\n  pefomed unlink {arguments.checkout}")
+    print(f"to take it out again:\n  {quote_words(['pefomed', 'unlink', arguments.checkout])}")
     return 0
 
 
@@ -41,7 +42,7 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     if arguments.dry_run:
         return again(arguments, without=["--dry-run"])
     words = ["-m", "pefomed_plugin.cli", "doctor", "--cfg-path", "train_configs/pefomed_stage2.yaml"]
-    return NextStep(["python", *words], folder=str(arguments.checkout))
+    return NextStep(["python", *words], folder=arguments.checkout)
 
 
 def show_steps(title: str, steps: Sequence[Step], dry_run: bool) -> None:

@@ -12,26 +12,24 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Union
 
 from ..readers import DATASETS
 from ..scoring.metrics_file import PREDICTIONS
-from ..services.console import quote_words, say_next
+from ..services.console import Word, quote_words, say_next
 
 STAGE_2 = "train_configs/pefomed_stage2.yaml"
-_Word = Union[str, Path]
 
 
 @dataclass(frozen=True)
 class NextStep:
     """A command for the shell."""
 
-    words: Sequence[str]
-    folder: str = ""
+    words: Sequence[Word]
+    folder: Path | None = None
     """To go to first."""
     setting: Mapping[str, str] = field(default_factory=dict)
     """Variables of the environment that it needs."""
-    into: str = ""
+    into: Path | None = None
     """File that takes what it prints."""
 
     @property
@@ -43,21 +41,21 @@ class NextStep:
         return f"{there}{set_first}{quote_words(self.words)}{into}"
 
 
-NextStepOf = Callable[[argparse.Namespace, int], Union[NextStep, None]]
+NextStepOf = Callable[[argparse.Namespace, int], "NextStep | None"]
 """None: the processes that the command started have said it."""
 
 
-def pefomed(*words: _Word, folder: str = "", setting: Mapping[str, str] | None = None) -> NextStep:
+def pefomed(*words: Word, folder: Path | None = None, setting: Mapping[str, str] | None = None) -> NextStep:
     """A command of ours."""
-    return NextStep(["pefomed", *map(str, words)], folder, setting or {})
+    return NextStep(["pefomed", *words], folder, setting or {})
 
 
-def again(arguments: argparse.Namespace, *more: str, without: Sequence[str] = ()) -> NextStep:
+def again(arguments: argparse.Namespace, *more: Word, without: Sequence[str] = ()) -> NextStep:
     """The same command once more, with or without some of its arguments."""
     return pefomed(*(word for word in arguments.given if word not in without), *more)
 
 
-def page_of(*runs: _Word, more: Sequence[str] = ()) -> NextStep:
+def page_of(*runs: Word, more: Sequence[Word] = ()) -> NextStep:
     """The page of a run, or of several, within the folder of the first."""
     return pefomed("report", *runs, *more, "--out", Path(runs[0]) / "report.html")
 

@@ -51,4 +51,4 @@ def run(arguments: argparse.Namespace) -> Output:
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     """What is in the folder."""
-    return NextStep(["cat", str(arguments.out / "README.md")])
+    return NextStep(["cat", arguments.out / "README.md"])

@@ -20,9 +20,10 @@ from ..services.judge.ways import Way
 from ..services.private_files import keep_private
 from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images, refuse_folder_arguments, write_table
-from .arguments import add_permission
+from .arguments import add_permission, count_from_0, from_0, pixels, whole_number
 from .judge import add_asking_arguments, asking_limits, explain_unfinished
 from .next_step import NextStep, again, page_of, pefomed, scoring, task_of
+from .parsing import flags_of
 
 LEDGER = "predict.ledger.jsonl"
 
@@ -42,13 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of predictions.jsonl; or the file itself: .jsonl, or .csv or .xlsx with the JSON lines beside it",
     )
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--temperature", type=float, help="default: the server's own")
-    parser.add_argument("--max-tokens", type=int, default=1024, help="limit of an answer; 0: the server's own")
-    parser.add_argument("--image-size", type=int, default=448, metavar="PX", help="side of the square that is sent")
+    parser.add_argument("--seed", type=whole_number, default=0)
+    parser.add_argument("--temperature", type=from_0, help="default: the server's own")
+    parser.add_argument("--max-tokens", type=count_from_0, default=1024, help="limit of an answer; 0: the server's own")
+    parser.add_argument("--image-size", type=pixels, default=448, metavar="PX", help="side of the square that is sent")
     add_permission(parser, "send images and texts of a data set that is not public to a server elsewhere")
     add_asking_arguments(parser)
-    add_folder_arguments(parser)
+    of_a_server = [flag for flag in flags_of(parser) if flag not in ("--help", "--out")]
+    of_a_folder = flags_of(add_folder_arguments(parser))
+    parser.set_defaults(of_a_server=of_a_server, of_a_folder=of_a_folder)
     parser.epilog = (
         "examples:\n  pefomed predict vqa_rad data/vqa_rad --api NAME --out output/baseline\n"
         "  pefomed predict --images scans --task report --ckpt output/stage2/checkpoint_last.pth "
@@ -69,7 +72,7 @@ def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
         return scoring(lines_of(arguments.out) or arguments.out / "predictions.jsonl", task_of(arguments.dataset))
     lines = lines_of(arguments.out)
     if lines is None:
-        return page_of(arguments.out, more=["--image-root", str(arguments.images)])
+        return page_of(arguments.out, more=["--image-root", arguments.images])
     return pefomed("report", lines, "--image-root", arguments.images, "--out", lines.with_suffix(".html"))
 
 

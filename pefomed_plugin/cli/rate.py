@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .arguments import add_predictions, add_rubric, add_score_arguments
+from .arguments import add_predictions, add_rubric, add_score_arguments, whole_number
 from .next_step import NextStep, pefomed, scored_answers
 from .output import Output, add_json_argument
 from .rate_import import import_ratings, show_preferences
@@ -27,7 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="folder of the study, new or begun (also by a page)"
     )
     who = export.add_mutually_exclusive_group()
-    who.add_argument("--annotators", type=int, default=10, metavar="N", help="raters (default 10, as the paper)")
+    who.add_argument(
+        "--annotators",
+        type=whole_number,
+        default=10,
+        metavar="N",
+        help="raters (default 10, as the paper)",
+    )
     who.add_argument("--raters", metavar="NAME,NAME", help="by name, as on the page, in place of rater01, rater02, ...")
     _add_choice(export)
     export.add_argument("--image-root", type=Path, metavar="DIR", help="put thumbnails of the images into the XLSX")
@@ -79,7 +85,7 @@ def _add_rated(parser: argparse.ArgumentParser) -> None:
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--all", action="store_true", help="all answers, not only what failed exact match")
-    scope.add_argument("--random", type=int, nargs="?", const=100, metavar="N", help="N drawn at random (100)")
+    scope.add_argument("--random", type=whole_number, nargs="?", const=100, metavar="N", help="N drawn at random (100)")
     parser.add_argument(
         "--new-round",
         action="store_true",
@@ -87,7 +93,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     )
     add_pair_arguments(parser)
     add_rubric(parser, "levels to rate by, a YAML or JSON file (docs/judging.md; default: the built-in ones)")
-    parser.add_argument("--seed", type=int, help="of the draw, the orders and the codes (default 0)")
+    parser.add_argument("--seed", type=whole_number, help="of the draw, the orders and the codes (default 0)")
 
 
 ACTIONS: Mapping[str, Callable[[argparse.Namespace], int | Output]] = {

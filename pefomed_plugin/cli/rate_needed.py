@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..rubrics import find_rubric
 from ._answers import read_answers
-from .arguments import add_axes, add_predictions, add_rubric
+from .arguments import add_axes, add_predictions, add_rubric, any_number
 from .output import Output, add_json_argument
 
 
@@ -17,7 +17,7 @@ def add_needed_arguments(parser: argparse.ArgumentParser) -> None:
     add_predictions(parser)
     parser.add_argument(
         "--half-width",
-        type=float,
+        type=any_number,
         required=True,
         metavar="X",
         help="of the 95 %% interval: 0.02 is two points of accuracy; of levels, in levels",

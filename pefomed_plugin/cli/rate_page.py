@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -11,10 +10,11 @@ from types import ModuleType
 from ..errors import ConfigError, bullets, one_line
 from ..origins import origins_of
 from ..provenance import find_image_roots, read_record
+from ..services.console import quote_words
 from ..services.local_names import is_this_machine
 from ..services.outbound import PAGE, open_passage
 from ..services.rating.plan import SCOPES
-from .arguments import add_image_arguments, add_permission
+from .arguments import add_image_arguments, add_permission, port_number
 from .rate_study import pair_words, read_rated, scope_of, study_folder
 
 
@@ -34,7 +34,9 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to listen on (default 127.0.0.1, this machine alone; 0.0.0.0: every machine that reaches it). "
         "The printed link is the key that every rater needs",
     )
-    parser.add_argument("--port", type=int, default=8765, metavar="N", help="port (default 8765); 0: any free one")
+    parser.add_argument(
+        "--port", type=port_number, default=8765, metavar="N", help="port (default 8765); 0: any free one"
+    )
     add_permission(parser, "other machines may read a data set that is not public: every rater may see it")
 
 
@@ -126,10 +128,9 @@ def _say_how_to_go_on(arguments: argparse.Namespace, folder: Path, counts: Mappi
 
     print(f"\nstopped; all ratings are in {folder / STORE}")
     _say_progress("rated so far:", counts, total)
-    file = shlex.join([str(arguments.predictions), *pair_words(arguments)])
-    place = shlex.quote(str(folder))
+    words = [folder, arguments.predictions, *pair_words(arguments)]
     print(f"go on:    start the same command again{' without --new-round' if arguments.new_round else ''}")
     if counts:
-        missing = " --allow-missing" if min(counts.values()) < total else ""
-        print(f"figures:  pefomed rate import {place} {file}{missing}")
-        print(f"sheets:   pefomed rate sheets {place} {file}")
+        missing = ["--allow-missing"] if min(counts.values()) < total else []
+        print(f"figures:  {quote_words(['pefomed', 'rate', 'import', *words, *missing])}")
+        print(f"sheets:   {quote_words(['pefomed', 'rate', 'sheets', *words])}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError, DataError
 from ..services.whole_folder import fresh_folder, refuse_to_overwrite
 from ._answers import read_answers
+from .arguments import any_number
 from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ def add_preference_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scorer", default="", metavar="NAME", help="scores to go by (default: people's ratings)")
     parser.add_argument(
-        "--margin", type=float, default=0.0, metavar="X", help="a pair differs by more than X (default 0: at all)"
+        "--margin", type=any_number, default=0.0, metavar="X", help="a pair differs by more than X (default 0: at all)"
     )
     parser.add_argument(
-        "--good", type=float, metavar="X", help="kto: wanted from X on (default: above the middle of the range)"
+        "--good", type=any_number, metavar="X", help="kto: wanted from X on (default: above the middle of the range)"
     )
     parser.add_argument("--image-root", type=Path, metavar="DIR", help="of the images; writes parquet with them in it")
     add_json_argument(parser)

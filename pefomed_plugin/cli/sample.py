@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 
 from ..environment import FAMILY, TINY_FAMILIES, check_sample_folder, sample_folder, tiny_family, tiny_part
+from .arguments import whole_number
 from .next_step import STAGE_2, NextStep, pefomed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--out", type=Path, default=None, help=f"folder to write (default: {sample_folder()})")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawings, the words and the tiny model")
+    parser.add_argument("--seed", type=whole_number, default=0, help="of the drawings, the words and the tiny model")
     parser.add_argument("--no-model", action="store_true", help="data sets only (does not need torch)")
     parser.add_argument(
         "--family",

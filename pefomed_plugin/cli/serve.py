@@ -17,7 +17,7 @@ from ..services.listening import listen
 from ..services.local_names import is_this_machine
 from ..services.outbound import WEIGHTS_PAGE, Passage, begin, open_passage
 from ._model import LEARNT, add_model_arguments, load_model
-from .arguments import add_permission
+from .arguments import add_permission, any_number, port_number, whole_number
 from .next_step import NextStep, again
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--served-name", metavar="NAME", help="as clients name it (default: the checkpoint's own name)")
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default 127.0.0.1, this machine alone")
     add_permission(parser, "other machines may ask a model that learnt from data that are not public")
-    parser.add_argument("--port", type=int, default=8000, metavar="N", help="default 8000; 0: any free one")
+    parser.add_argument("--port", type=port_number, default=8000, metavar="N", help="default 8000; 0: any free one")
     parser.add_argument(
         "--default-task",
         default="vqa",
@@ -49,24 +49,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-files", type=Path, metavar="DIR", help="requests may name image files below DIR (default: none)"
     )
-    parser.add_argument("--max-batch", type=int, default=16, metavar="N", help="questions side by side (default 16)")
-    parser.add_argument("--max-waiting", type=int, default=256, metavar="N", help="others that may wait (default 256)")
-    parser.add_argument("--max-body", type=int, default=32, metavar="MB", help="of a request, or a file (default 32)")
     parser.add_argument(
-        "--max-text-tokens", type=int, default=256, metavar="N", help="of a prompt beside its images (default 256)"
+        "--max-batch",
+        type=whole_number,
+        default=16,
+        metavar="N",
+        help="questions side by side (default 16)",
     )
     parser.add_argument(
-        "--image-cache", type=int, default=64, metavar="N", help="images kept encoded (default 64; 0: none)"
+        "--max-waiting",
+        type=whole_number,
+        default=256,
+        metavar="N",
+        help="others that may wait (default 256)",
+    )
+    parser.add_argument(
+        "--max-body",
+        type=whole_number,
+        default=32,
+        metavar="MB",
+        help="of a request, or a file (default 32)",
+    )
+    parser.add_argument(
+        "--max-text-tokens",
+        type=whole_number,
+        default=256,
+        metavar="N",
+        help="of a prompt beside its images (default 256)",
+    )
+    parser.add_argument(
+        "--image-cache", type=whole_number, default=64, metavar="N", help="images kept encoded (default 64; 0: none)"
     )
     parser.add_argument(
         "--no-prefix-sharing", action="store_true", help="read the prefix of an image again for each question"
     )
     parser.add_argument(
-        "--data-parallel", type=int, default=1, metavar="N", help="processes behind the port, a GPU each (default 1)"
+        "--data-parallel",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="processes behind the port, a GPU each (default 1)",
     )
     parser.add_argument(
         "--stop-timeout",
-        type=float,
+        type=any_number,
         default=60.0,
         metavar="S",
         help="for what is being answered at SIGTERM (default 60)",
@@ -110,10 +136,8 @@ def _check(arguments: argparse.Namespace) -> None:
     for name, smallest in least.items():
         if getattr(arguments, name) < smallest:
             problems.append(f"--{name.replace('_', '-')} {getattr(arguments, name)}: {smallest} or more")
-    if not 0 <= arguments.stop_timeout < float("inf"):
-        problems.append(f"--stop-timeout {arguments.stop_timeout}: seconds, 0 or more")
-    if arguments.max_new_tokens < 0:
-        problems.append(f"--max-new-tokens {arguments.max_new_tokens}: 1 or more, or 0 for each task's own")
+    if arguments.stop_timeout < 0:
+        problems.append(f"--stop-timeout {arguments.stop_timeout:g}: seconds, 0 or more")
     if arguments.default_task not in PROMPT_TEMPLATES:
         problems.append(
             f"--default-task {arguments.default_task}: {near_names(arguments.default_task, PROMPT_TEMPLATES)}"

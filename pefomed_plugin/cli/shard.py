@@ -9,8 +9,9 @@ from ..origins import manifest_origin
 from ..readers.prepared import read_manifest, read_prepared
 from ..reporting.rendering import show_table
 from ..reporting.table import COUNT, FIGURE, Column, Table
+from ..services.console import quote_words
 from ..services.private_files import keep_private
-from .arguments import count_from_1
+from .arguments import count_from_1, pixels
 from .next_step import NextStep, with_storages
 
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--image-size",
-        type=count_from_1,
+        type=pixels,
         default=448,
         metavar="PX",
         help="side of the square images: model.image_size of the runs that will use them (default: 448)",
@@ -64,11 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
         list(by_split.items()),
     )
     show_table(table)
-    print(f"written to {out}\n\nto train from it:\n  --options datasets.{release.dataset}.build_info.storage={out}")
-    print(
-        "or from one split alone:\n  --options "
-        f"'datasets.{release.dataset}.build_info.storage={brace_notation(out, shards, shards[0].split)}'"
-    )
+    storage = f"datasets.{release.dataset}.build_info.storage="
+    print(f"written to {out}\n\nto train from it:\n  --options {quote_words([f'{storage}{out}'])}")
+    of_one = quote_words([storage + brace_notation(out, shards, shards[0].split)])
+    print(f"or from one split alone:\n  --options {of_one}")
     return 0
 
 

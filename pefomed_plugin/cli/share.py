@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     """What reads or runs the folder."""
-    return NextStep(find_format(arguments.to).command(str(arguments.out)))
+    return NextStep(find_format(arguments.to).command(arguments.out))
 
 
 def _require_permission(manifest: Mapping[str, Any], given: bool) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from ..errors import ConfigError
 from ..launch import CONTINUE, FRESH, continuing_options
 from ..offline import RANKS, VARIABLE, is_offline
+from ..services.console import quote_words
 from ..services.outbound import FLAG
 from .arguments import add_permission, add_run_arguments, count_from_1
 from .next_step import NextStep, again
@@ -90,7 +91,7 @@ def _start(arguments: argparse.Namespace, processes: int, torchrun: str) -> int:
     command = torchrun_arguments(arguments, processes, torchrun)
     threads = str(max(len(os.sched_getaffinity(0)) // processes, 1) if hasattr(os, "sched_getaffinity") else 1)
     setting = "" if os.environ.get("OMP_NUM_THREADS") else f"OMP_NUM_THREADS={threads} "
-    print(f"{setting}torchrun {shlex.join(command)}", flush=True)
+    print(f"{setting}{quote_words(['torchrun', *command])}", flush=True)
     if arguments.dry_run:
         return 0
     os.environ.setdefault("OMP_NUM_THREADS", threads)  # without it torchrun and accelerate warn, and choose their own
@@ -106,7 +107,7 @@ def continuing(arguments: argparse.Namespace) -> str:
     if arguments.torchrun != STANDALONE:
         command += ["--torchrun", arguments.torchrun]
     command += [FLAG] if arguments.i_have_permission else []
-    return shlex.join([*command, "--options", *continuing_options(arguments.options)])
+    return quote_words([*command, "--options", *continuing_options(arguments.options)])
 
 
 def torchrun_arguments(arguments: argparse.Namespace, processes: int, torchrun: str = "") -> list[str]:

@@ -18,9 +18,13 @@ from ..scoring.ratings import wasm_spec
 from ..scoring.wasm import wasm_from_counts
 from ..services.judgements import find_repeated, read_runs, rubrics_of, wasm_figures
 from ._answers import read_answers
-from .arguments import add_rubric
+from .arguments import add_rubric, count_from_0, from_0
 from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
+from .parsing import refuse_flags
+
+_OF_FILES = ("--scorer",), "--counts are nobody's ratings; leave it out"
+_OF_COUNTS = ("--unscored",), "goes with --counts; of score files it is counted"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only these, for example judge/report/NAME or human/report; may be repeated",
     )
     parser.add_argument(
-        "--counts", nargs="+", type=float, metavar="N", help="number of reports at each level, the lowest first"
+        "--counts", nargs="+", type=from_0, metavar="N", help="number of reports at each level, the lowest first"
     )
     add_rubric(parser, "only what was rated by this rubric; levels of --counts")
-    parser.add_argument("--unscored", type=int, default=0, help="with --counts: reports without a rating")
+    parser.add_argument("--unscored", type=count_from_0, default=0, help="with --counts: reports without a rating")
     add_json_argument(parser)
     parser.epilog = "example: pefomed wasm --counts 22 118 267 449 324"
 
@@ -52,6 +56,7 @@ def run(arguments: argparse.Namespace) -> Output:
     """Compute the averages; those of score files are written too."""
     if (arguments.counts is None) == (arguments.predictions is None):
         raise ConfigError("give a predictions file with ratings beside it, or --counts; one of the two")
+    refuse_flags(arguments, *(_OF_FILES if arguments.counts is not None else _OF_COUNTS))
     rubric = read_rubric(arguments.rubric) if arguments.rubric else None
     if arguments.counts is not None:
         return _from_counts(arguments.counts, arguments.unscored, rubric or REPORT)

@@ -15,6 +15,7 @@ from ..readers.layouts import recognise
 from ..readers.medical_shards import DATASET as BY_OTHERS
 from ..readers.prepared import SHARD_INDEX, is_prepared, read_manifest, scheme_of
 from ..readers.shared import is_shared, read_shared_manifest
+from ..services.console import quote_words
 from ..services.data.shard_sources import read_storage
 from ..services.data.shard_transport import check_transport
 from ..services.data.shards import read_shard_index
@@ -84,7 +85,7 @@ def _check_prepared(name: str, root: Path, images: str | None, page: str) -> Fin
             what,
             ERROR,
             f"{root} was prepared from {manifest['dataset']}",
-            f"pefomed prepare {name} --source FOLDER --out {root}",
+            quote_words(["pefomed", "prepare", name, "--source", "FOLDER", "--out", root]),
         )
     if not images and not Path(manifest["image_root"]).is_dir():
         return Finding(
@@ -101,7 +102,7 @@ def _check_prepared(name: str, root: Path, images: str | None, page: str) -> Fin
 
 
 def _check_shards(what: str, folder: Path, files: Sequence[str] | None) -> list[Finding]:
-    remedy = f"pefomed shard PREPARED --out {folder}"
+    remedy = quote_words(["pefomed", "shard", "PREPARED", "--out", folder])
     try:
         shards = read_shard_index(folder, files)
     except DataError as error:

@@ -12,6 +12,7 @@ from ..errors import PefomedError
 from ..readers.layouts import Release
 from ..readers.prepared import SHARD_INDEX
 from ..records import Sample
+from ..services.console import quote_words
 from ..services.data.shard_files import ShardFiles, open_shards
 from ..services.data.shard_sources import read_storage
 from ..services.images.decoding import ImagePolicy, open_image
@@ -38,7 +39,8 @@ def check_images(name: str, section: DatasetConfig, run: RunConfig) -> list[Find
             return []
         release = read_dataset(name, section)
     except PefomedError as error:
-        return from_error("data", what, error, f"pefomed prepare {name} --source {storage} --out FOLDER says more")
+        asked = quote_words(["pefomed", "prepare", name, "--source", Path(storage), "--out", "FOLDER"])
+        return from_error("data", what, error, f"{asked} says more")
     found = release.splits()
     return [
         _check_split(name, split, found[split], release, section) if found.get(split) else _no_split(name, split, run)
@@ -90,7 +92,9 @@ def _check_shards(what: str, folder: Path, names: Sequence[str] | None, splits: 
             for shard in chosen:
                 ShardFiles(folder, [shard]).open_image(0, 0)
         except PefomedError as error:
-            findings += from_error("data", f"{what}, {split}", error, f"pefomed shard PREPARED --out {folder}")
+            findings += from_error(
+                "data", f"{what}, {split}", error, quote_words(["pefomed", "shard", "PREPARED", "--out", folder])
+            )
             continue
         told = f"{sum(shard.samples for shard in shards):,} samples in {len(shards)} shards; {len(chosen)} opened"
         findings.append(Finding("data", f"{what}, {split}", OK, told))

@@ -15,6 +15,7 @@ from ..adapters.devices import has_bf16
 from ..errors import PefomedError
 from ..offline import VARIABLE, is_offline
 from ..scoring.java import METEOR_JAR, find_jar, find_java
+from ..services.console import quote_words
 from ..services.outbound import FLAG, log_path, read_log
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
@@ -212,7 +213,7 @@ def check_memory(needed_bytes: int, cfg_path: str) -> list[Finding]:
                 "GPU memory",
                 WARNING,
                 f"{found}, {free / GIB:.0f} are free",
-                f"pefomed estimate --cfg-path {cfg_path}   (it says what helps)",
+                f"{quote_words(['pefomed', 'estimate', '--cfg-path', str(cfg_path)])}   (it says what helps)",
             )
         ]
     return [Finding("machine", "GPU memory", OK, found)]

@@ -36,6 +36,7 @@ from ..scoring.pairing import pair_scores
 from ..scoring.reliance import SECTION, VARIANTS, pair_variants
 from ..scoring.repeated import Runs, sample_means
 from ..scoring.spec import MetricSpec, ScorerSpec
+from ..services.console import quote_words
 from ..services.private_files import keep_answers_private
 from ..storage import SCHEMA, read_predictions
 
@@ -323,8 +324,6 @@ def _read_agreement(folder: Path, predictions: Sequence[Prediction]) -> Mapping[
     found = read_json(path)
     about = {**describe(predictions), RATINGS: ratings_digest(folder)}
     if not isinstance(found, dict) or any(found.get(key) != value for key, value in about.items()):
-        raise DataError(
-            f"{path} is not about these answers and ratings; run pefomed agree {folder / PREDICTIONS} again, or "
-            "delete it"
-        )
+        asked = quote_words(["pefomed", "agree", folder / PREDICTIONS])
+        raise DataError(f"{path} is not about these answers and ratings; run {asked} again, or delete it")
     return found

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Union
 
 from ..errors import printable
 from .terminal import PLAIN_EVERY_S, a_bar_instead, columns_here, fold
@@ -23,6 +24,8 @@ from .terminal import PLAIN_EVERY_S, a_bar_instead, columns_here, fold
 if TYPE_CHECKING:
     from rich.console import Console
 
+Word = Union[str, Path]
+"""Of a command: as it is typed; a path gets what the shell and programs need to take it for one."""
 Advance = Callable[..., None]
 """``advance(done=1, note="loss 1.234")``."""
 
@@ -61,9 +64,17 @@ def say_next(command: str) -> None:
         print(f"next: {command}", file=sys.stderr, flush=True)
 
 
-def quote_words(words: Sequence[str]) -> str:
-    """Words as a line for the shell; what would break the line or steer the terminal is written out (``$'\\n'``)."""
-    return " ".join(shlex.quote(word) if word.isprintable() else _quote_in_c(word) for word in words)
+def quote_words(words: Sequence[Word]) -> str:
+    """Words as a line for the shell; what would break the line or steer the terminal is written out (``$'\\n'``).
+
+    A path that begins with a dash gets ``./`` before it, so that no program takes it for an option.
+    """
+    return " ".join(map(_quote, words))
+
+
+def _quote(word: Word) -> str:
+    text = f"./{word}" if isinstance(word, Path) and str(word)[:1] == "-" else str(word)
+    return shlex.quote(text) if text.isprintable() else _quote_in_c(text)
 
 
 def _quote_in_c(word: str) -> str:

@@ -23,6 +23,7 @@ from ..digests import file_sha256
 from ..errors import ToolkitError, one_line
 from ..json_text import parse_json
 from ..storage import write_json
+from .console import quote_words
 
 MARKER = ".pefomed_link.json"
 ENTRY = "train.py"
@@ -63,7 +64,7 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
     if marker is not None and (marker["version"], marker["package"]) != (__version__, str(_PACKAGE)):
         raise ToolkitError(
             f"{root} is linked to pefomed_plugin {marker['version']} in {marker['package']}, this is {__version__} in "
-            f"{_PACKAGE}; run 'pefomed unlink {checkout}' first"
+            f"{_PACKAGE}; run {quote_words(['pefomed', 'unlink', checkout])} first"
         )
     links = marker["links"] if marker is not None else {}
     links = {**_planned_links(), **links}

@@ -17,6 +17,7 @@ from ..atomic import replacing
 from ..errors import ConfigError
 from ..readers.custom import MEDICAL_CUSTOM
 from ..readers.prepared import read_prepared
+from .console import quote_words
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "configs" / "project"
 _NAMES = {"gitignore": ".gitignore"}
@@ -91,9 +92,10 @@ def look_at_own_data(folder: Path) -> OwnData:
     """
     release = read_prepared(folder)
     if release.dataset != MEDICAL_CUSTOM.name:
+        option = quote_words([f"datasets.{release.dataset}.build_info.storage={folder}"])
         raise ConfigError(
             f"{folder} holds {release.dataset}, which has YAMLs of its own; a project is for {MEDICAL_CUSTOM.name}",
-            [f"train on it with pefomed train --options datasets.{release.dataset}.build_info.storage={folder}"],
+            [f"train on it with pefomed train --options {option}"],
         )
     tasks = sorted({sample.task for sample in release.samples})
     if len(tasks) != 1 or tasks[0] not in TASKS:

@@ -14,6 +14,7 @@ from ..config.datasets import ImagePolicy
 from ..readers import DatasetSpec, describe
 from ..records import Sample
 from ..requirements import Need
+from ..services.console import Word
 
 if TYPE_CHECKING:
     from ..scoring.spec import ScorerSpec
@@ -113,9 +114,11 @@ class ShareFormat:
         written: Callable[[ToShare, Path], Shared] = getattr(import_module(f".{module}", __package__), function)
         return written(to_share, folder)
 
-    def command(self, out: str) -> list[str]:
+    def command(self, out: Path) -> list[Word]:
         """``use`` of a folder."""
-        return [word.format(out=out, text=json.dumps(out, ensure_ascii=False)) for word in self.use]
+        text = json.dumps(str(out), ensure_ascii=False)
+        words = [(word, word.format(out=out, text=text)) for word in self.use]
+        return [Path(filled) if word.startswith("{out}") else filled for word, filled in words]
 
 
 def task_name(dataset: str, split: str) -> str:

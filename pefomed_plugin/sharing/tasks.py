@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..origins import GENERATED, Origins, manifest_origin
 from ..reporting.cards import bullets, join, warning
 from ..services.console import quote_words
@@ -21,7 +23,7 @@ def readme(to_share: ToShare, form: ShareFormat) -> str:
             f"# {spec.title} for {harness}",
             warning(Origins({to_share.dataset: manifest_origin(to_share.manifest)})),
             "Written by `pefomed share`. In an environment with " + harness + " and pefomed_plugin:",
-            f"```\n{quote_words(form.command('.'))}\n```",
+            f"```\n{quote_words(form.command(Path('.')))}\n```",
             bullets(counts),
             f"Asked with evaluation's instruction after the image, answered in up to {MAX_TOKENS} tokens, greedily, "
             f"and scored by {', '.join(found.name for found in to_share.scorers)} of pefomed_plugin: the figures are "

@@ -49,6 +49,7 @@ class MixturePlan:
         shuffle: bool = True,
         questions_per_image: int | str = 1,
         images: Sequence[Sequence[Hashable]] = (),
+        names: Sequence[str] = (),
     ) -> None:
         """Plan ``iterations`` (else what ``passes`` make, else ``epochs`` passes over all data) of batches.
 
@@ -61,13 +62,17 @@ class MixturePlan:
                 batches more.
             questions_per_image: the most samples of one image that come together, or ``auto``.
             images: of each data set the image of every sample; needed for more than one question an image.
+            names: of the data sets, for messages.
 
         Raises:
             ConfigError: a data set with fewer samples than ranks.
         """
-        small = [f"data set {number}: {size} sample(s)" for number, size in enumerate(sizes) if size < world_size]
+        called = names or [f"data set {number}" for number in range(len(sizes))]
+        small = [f"{name}: {size:,} sample(s)" for name, size in zip(called, sizes) if size < world_size]
         if small:
-            raise ConfigError(f"every one of {world_size} ranks needs a sample", small)
+            raise ConfigError(
+                f"{world_size:,} processes, one a GPU, and each needs a sample of every data set; take fewer", small
+            )
         self.sizes, self.seed, self.world_size, self.shuffle = tuple(sizes), seed, world_size, shuffle
         self._batch_sizes = tuple(batch_sizes)
         self._images = [numbered(names) for names in images] if questions_per_image != 1 else []

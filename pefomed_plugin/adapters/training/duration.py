@@ -125,6 +125,7 @@ def _drawn(config: Configuration, known: Mapping[str, Mapping[str, int]], cards:
         epochs=run.max_epoch,
         passes=None if None in passes else [float(value or 0) for value in passes],
         world_size=cards,
+        names=list(sections),
     )
     return {name: round(one_way * size) for name, one_way, size in zip(sections, plan.passes(), sizes)}
 

@@ -60,6 +60,7 @@ def plan_run(
         "seed": options.seed,
         "epochs": options.max_epoch,
         "shuffle": options.shuffle,
+        "names": [train_set.name for train_set in train_sets],
         "passes": passes_of(train_sets),
         "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
         "questions_per_image": options.questions_per_image,

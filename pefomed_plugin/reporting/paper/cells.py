@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...scoring.spec import GROUPS, ScorerSpec
+from ...services.console import quote_words
 from ..comparison.compare import make_figure
 from ..comparison.compare_tables import figure_cell, format_stages
 from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, Stages, paper_figure
@@ -140,7 +141,8 @@ def _note_missing_floors(rows: Sequence[Row], material: Material) -> None:
         having = {dataset for row in own if row.is_floor for dataset in row.places}
         for dataset, place in ((dataset, place) for row in own for dataset, place in row.places.items()):
             if place.answered is not None and dataset not in having:
-                material.missing.add(f"{dataset}: no floor", f"pefomed floors {place.folder} --data {dataset}=DIR")
+                asked = quote_words(["pefomed", "floors", place.folder or "RUN", "--data", f"{dataset}=DIR"])
+                material.missing.add(f"{dataset}: no floor", asked)
                 having.add(dataset)
 
 

@@ -16,6 +16,7 @@ from ...scoring import find_scorer
 from ...scoring.files import measure
 from ...scoring.metrics_file import PREDICTIONS
 from ...scoring.spec import ACCURACY, RATER, RUN, ScorerSpec
+from ...services.console import quote_words
 from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, LEXICAL, Stages
 from ..floors import floor_label
 from ..results import Answered, Run, read_run
@@ -68,10 +69,10 @@ class Place:
 
     @property
     def path(self) -> str:
-        """The predictions, for commands."""
+        """The predictions, as the shell takes them."""
         folder = self.folder or Path(".")
         inner = folder / "results" / f"{self.dataset}-test"
-        return str((inner if inner.is_dir() else folder) / "predictions.jsonl")
+        return quote_words([(inner if inner.is_dir() else folder) / "predictions.jsonl"])
 
     def scorer(self, of: str) -> ScorerSpec | None:
         """The scorer that is one of the paper's evaluations here; None where there is none.

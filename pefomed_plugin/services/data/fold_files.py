@@ -15,6 +15,7 @@ from ...provenance import samples_sha256
 from ...readers import Release
 from ...readers.prepared import FINGERPRINTS, SHARD_INDEX, is_prepared, is_remote, split_file
 from ...storage import write_json, write_text
+from ..console import quote_words
 from ..images.fingerprints import read_fingerprints
 from .examination import Account, Examination, examine
 from .folds import Fold, make_folds
@@ -137,7 +138,7 @@ def _yaml_of(
         embedded["run"] = {**(embedded.get("run") or {}), "output_dir": output}
         content["embedded"] = embedded
     head = (
-        f"# pefomed train --cfg-path {(out / f'fold_{fold.number}.yaml').as_posix()}\n#\n"
+        f"# {quote_words(['pefomed', 'train', '--cfg-path', out / f'fold_{fold.number}.yaml'])}\n#\n"
         f"# Fold {fold.number} of {k}: trains on {len(fold.train):,} samples, answers {len(fold.test):,} that share no "
         "group with them.\n# Without validation: the last epoch is evaluated. Paths: as seen from where it was "
         "made.\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...errors import ConfigError, near_names
+from ...errors import ConfigError, near_names, quoted
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,22 @@ CARDS = {
 
 
 def find_cards(names: Sequence[str]) -> list[Card]:
-    """Cards by name, whatever its capitals.
+    """Cards by name, each once; capitals, blanks and dashes in it do not matter.
 
     Raises:
         ConfigError: a name that is not known, with those that are near; all in one message.
     """
-    by_name = {name.lower(): card for name, card in CARDS.items()}
-    unknown = [f"{name!r}; {_near(name)}" for name in names if name.lower() not in by_name]
+    by_name = {_letters(name): card for name, card in CARDS.items()}
+    unknown = [f"{quoted(name)}; {_near(name)}" for name in names if _letters(name) not in by_name]
     if unknown:
         raise ConfigError("no such card", unknown)
-    return [by_name[name.lower()] for name in names]
+    return list(dict.fromkeys(by_name[_letters(name)] for name in names))
+
+
+def _letters(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())
 
 
 def _near(name: str) -> str:
-    longer = [known for known in CARDS if known.lower().startswith(name.lower())]
+    longer = [known for known in CARDS if _letters(name) and _letters(known).startswith(_letters(name))]
     return f"say which: {' or '.join(longer)}" if longer else near_names(name, CARDS)

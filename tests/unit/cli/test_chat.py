@@ -14,7 +14,6 @@ from pefomed_plugin.cli import main
         (["--cli", "--examples", "scans", "--port", "0"], "--examples, --port: of the page"),
         (["--cli", "--host", "127.0.0.1", "--i-have-permission"], "--host, --i-have-permission: of the page"),
         (["--image", "a.png"], "--image: of the terminal, with --cli"),
-        (["--ckpt", "b.pth"], "--ckpt is given twice; name the other weights with --against"),
         (["--cli", "--image", "nowhere.png"], "--image: no such file\n  - nowhere.png"),
         (["--cli", "--image", "frontal=nowhere.png; lateral=x.png"], "- nowhere.png\n  - x.png"),
     ],

@@ -330,6 +330,12 @@ def test_another_judge_is_not_asked_so(judge):
         assert code == 2 and "are for a server" in shown
 
 
+@pytest.mark.parametrize("flags", [["--dry-run"], ["--temperature", "0.5", "--seed=3"], ["--max-requests", "9"]])
+def test_the_offline_judge_refuses_what_it_would_not_use(judge, flags):
+    code, shown, server = judge("--judge", "offline", *flags)
+    assert (code, server.requests) == (2, []) and f"{flags[0]}" in shown and "written to" not in shown
+
+
 def test_the_offline_judge_takes_no_model(judge):
     code, shown, server = judge("--judge", "offline", "--model", "invented-judge")
-    assert (code, server.requests) == (2, []) and "leave --model invented-judge out" in shown
+    assert (code, server.requests) == (2, []) and "--model: --judge offline compares words" in shown

@@ -113,6 +113,20 @@ def test_it_is_one_line_that_a_shell_and_we_understand(name, words, code):
         assert any(ODD in word for word in shlex.split(line)) or "%20" in line
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["floors", "./-run"], "pefomed report ./-run --out ./-run/report.html"),
+        (["init", "./-study"], "cd ./-study && pefomed train --cfg-path stage2.yaml"),
+        (["paper", "--out=-p"], "cat ./-p/README.md"),
+        (["unlink", "./-c"], "pefomed link ./-c"),
+    ],
+)
+def test_a_path_that_begins_with_a_dash_is_no_option(words, line):
+    """``str(Path("./-run"))`` is ``-run``."""
+    assert line in next_line(words[0], words[1:], 0)
+
+
 def test_a_shell_takes_the_paths_as_they_are():
     odd = ["a b", "it's", "$HOME", "*", "~", "line\nfeed", "\x1b[31m", b"latin \xe9".decode("utf-8", "surrogateescape")]
     line = quote_words(odd)
