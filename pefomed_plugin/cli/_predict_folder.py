@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, bullets
-from ..services.answer_files import lines_of, write_answer_table
+from ..services.answer_files import lines_of, refuse_out, write_answer_table
 from ..services.private_files import keep_private
 from ._model import add_model_arguments, load_model
 from .arguments import count_from_1
@@ -79,6 +79,7 @@ def answer_images(arguments: argparse.Namespace) -> int:
             "left alone, no images by their ending: "
             + ", ".join(f"{count:,} {kind}" for kind, count in found.others.items())
         )
+    refuse_out(arguments.out, len(samples), (arguments.questions, arguments.studies))
     out = lines_of(arguments.out) or arguments.out / "predictions.jsonl"
     keep_private({sample.dataset for sample in samples})
     out.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is told before a model is loaded
@@ -96,10 +97,19 @@ def write_table(out: Path, predictions: Sequence[Prediction]) -> None:
     """CSV or XLSX beside the JSON lines, where ``--out`` asks for it."""
     if lines_of(out) in (None, out):
         return
-    cut = write_answer_table(out, predictions)
+    written = write_answer_table(out, predictions)
+    if written.aside:
+        print(f"{out} was there with other content, and is now {written.aside}")
     print(f"as a table for people: {out}; programs read {lines_of(out)}")
-    if cut:
-        print(f"warning: {cut:,} text(s) are longer than a cell holds and are cut there; not in {lines_of(out)}")
+    if written.marked:
+        print(
+            f"{written.marked:,} cell(s) begin with ' there: a spreadsheet would take them for a formula, a number or "
+            "a date"
+        )
+    if written.cut:
+        print(
+            f"warning: {written.cut:,} text(s) are longer than a cell holds and are cut there; not in {lines_of(out)}"
+        )
 
 
 def refuse_folder_arguments(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from ..atomic import as_one, remove
 from ..errors import ConfigError, DataError, bullets
-from ..json_text import as_json
 from ..origins import REAL, Origins, data_origin
 from ..provenance import FILE, DataPart, ModelPart, RunRecord, samples_sha256, write_record
 from ..readers import DATASETS, Release, describe, read_data
@@ -21,8 +20,9 @@ from ..scoring.metrics_file import PREDICTIONS, set_stale_aside
 from ..services.private_files import keep_private
 from ..services.results_in import FORMATS, Answer, ResultFormat, count_fitting, find_format, join_answers, recognise
 from ..services.results_in.json_formats import read_llava_questions
-from ..storage import read_predictions, set_aside, write_records
+from ..storage import write_records
 from ..text import without_reasoning
+from ._answers import set_other_answers_aside
 from .next_step import NextStep, scoring, task_of
 from .prepare import dataset_options
 
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     keep_private([arguments.dataset], {arguments.dataset: origin})
     ways: Counter[str] = Counter()
     predictions, release = _join(answers, arguments, producer, ways)
-    stale = _set_other_answers_aside(out / PREDICTIONS, predictions)
+    stale = set_other_answers_aside(out / PREDICTIONS, predictions)
     with as_one(out):
         write_records(out / PREDICTIONS, predictions)
         remove(out / FILE)  # else it would be kept as that of a run that goes on
@@ -103,19 +103,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{len(predictions):,} predictions{without} written to {out}")
     print(note_leaks(out, predictions, release.splits().get("train", []), arguments.data))
     return 0
-
-
-def _set_other_answers_aside(path: Path, predictions: Sequence[Prediction]) -> list[str]:
-    """Rename answers that are there already and are others; a line that says so."""
-    if not path.is_file():
-        return []
-    try:
-        before = [as_json(prediction.to_json()) for prediction in read_predictions(path)]
-    except DataError:  # whatever it is, it is not lost
-        before = []
-    if before == [as_json(prediction.to_json()) for prediction in predictions]:
-        return []
-    return [f"{path} is now {set_aside(path)}"]
 
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:

@@ -9,7 +9,7 @@ from ..errors import ConfigError, bullets
 from ..origins import data_origin
 from ..readers import DATASETS, read_data
 from ..scoring.metrics_file import set_stale_aside
-from ..services.answer_files import lines_of
+from ..services.answer_files import lines_of, refuse_out
 from ..services.judge.asking import ask_all
 from ..services.judge.ledger import Ledger
 from ..services.judge.openai_chat import OpenAIChat
@@ -19,6 +19,7 @@ from ..services.judge.settling import take_stock
 from ..services.judge.ways import Way
 from ..services.private_files import keep_private
 from ..storage import write_records
+from ._answers import set_other_answers_aside
 from ._predict_folder import add_folder_arguments, answer_images, refuse_folder_arguments, write_table
 from .arguments import add_permission, count_from_0, from_0, pixels, whole_number
 from .judge import add_asking_arguments, asking_limits, explain_unfinished
@@ -90,6 +91,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     samples = release.splits().get(arguments.split, [])
     if not samples:
         raise ConfigError(f"{arguments.root} has no split {arguments.split}")
+    refuse_out(arguments.out, len(samples))
     keep_private([arguments.dataset], {arguments.dataset: data_origin(arguments.root)})
     if not arguments.dry_run:
         chat = OpenAIChat(arguments.timeout, leave_out=arguments.leave_out)
@@ -120,11 +122,13 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
             return explain_unfinished(asked, path)
         asked.require_use()
         predictions = collect_predictions(samples, questions, ledger, data_origin(arguments.root))
-    write_records(lines or arguments.out / "predictions.jsonl", predictions)
+    answers = lines or arguments.out / "predictions.jsonl"
+    stale = set_other_answers_aside(answers, predictions)
+    write_records(answers, predictions)
     write_table(arguments.out, predictions)
-    stale = set_stale_aside(predictions, arguments.out) if lines is None else []
+    stale += set_stale_aside(predictions, arguments.out) if lines is None else []
     if stale:
-        print("what was scored and judged there is about other answers, and is set aside:")
+        print("there were other answers, and what is about them is set aside:")
         print("\n".join(bullets(stale)))
     absent = sum(prediction.prediction is None for prediction in predictions)
     print(

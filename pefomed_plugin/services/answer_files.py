@@ -5,28 +5,37 @@ A spreadsheet takes some texts for formulas, numbers or dates; such texts get a 
 
 from __future__ import annotations
 
-import csv
 import io
-import re
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import ConfigError, near_names
 from ..records import CONFIDENCE, Prediction
 from ..requirements import require
-from ..storage import write_bytes, write_text
-from .spreadsheets import OPENPYXL, guarded, set_text
+from ..storage import set_aside, write_bytes
+from ..text import without_surrogates
+from .spreadsheets import MOST_IN_A_CELL, MOST_ROWS, OPENPYXL, escaped, guarded, set_text, write_csv_row
 
 JSON_LINES, CSV, XLSX = ".jsonl", ".csv", ".xlsx"
 ENDINGS = (JSON_LINES, CSV, XLSX)
-_CELL_LIMIT = 32_767
-"""Characters that XLSX allows in a cell."""
 _ALWAYS = ("id", "image", "task", "answer")
 _COLUMNS = ("id", "image", "task", "question", "answer", "confidence", "reference", "answer_type")
 _WIDTHS = {"id": 24, "image": 28, "question": 40, "answer": 70, "reference": 50}
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""What XLSX cannot hold."""
+_MADE = "docProps/core.xml"
+"""The part of a workbook that says when it was made."""
+
+
+class Written(NamedTuple):
+    """What a table shows otherwise than the JSON lines."""
+
+    cut: int
+    """Texts that did not fit a cell whole."""
+    marked: int
+    """Cells with ``'`` before them."""
+    aside: Path | None
+    """Where a file with other content is now that was there."""
 
 
 def lines_of(out: Path) -> Path | None:
@@ -48,8 +57,24 @@ def lines_of(out: Path) -> Path | None:
     return out.with_suffix(JSON_LINES)
 
 
-def write_answer_table(path: Path, predictions: Sequence[Prediction]) -> int:
-    """Write CSV (UTF-8 with a byte order mark, as Excel wants it) or XLSX; how many texts did not fit a cell whole.
+def refuse_out(out: Path, answers: int, inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse what could not be written at the end.
+
+    Raises:
+        ConfigError: ``out``, or the JSON lines beside it, is one of ``inputs``, or a sheet has fewer rows.
+    """
+    written = {path.resolve() for path in (out, lines_of(out)) if path is not None}
+    taken = [str(path) for path in inputs if path is not None and path.resolve() in written]
+    if taken:
+        raise ConfigError(f"--out {out}: {taken[0]} is read, and would be written over; choose another name")
+    if out.suffix.lower() == XLSX and answers >= MOST_ROWS and not out.is_dir():
+        raise ConfigError(
+            f"--out {out}: a sheet holds {MOST_ROWS:,} rows, and these are {answers:,} answers; write CSV"
+        )
+
+
+def write_answer_table(path: Path, predictions: Sequence[Prediction]) -> Written:
+    """Write CSV (UTF-8 with a byte order mark, as Excel wants it) or XLSX, in which control characters are escaped.
 
     Raises:
         ConfigError: openpyxl is missing.
@@ -59,14 +84,32 @@ def write_answer_table(path: Path, predictions: Sequence[Prediction]) -> int:
     columns = [name for name in _COLUMNS if any(row.get(name) not in (None, "") for row in rows) or name in _ALWAYS]
     if path.suffix.lower() == XLSX:
         return _write_workbook(path, columns, rows)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
+    out, marked = io.StringIO(), 0
+    write_csv_row(out, columns)
     for row in rows:
-        cells = (row.get(name) for name in columns)
-        writer.writerow([cell if isinstance(cell, float) else guarded(str(cell or "")) for cell in cells])
-    write_text(path, "\ufeff" + out.getvalue())
-    return 0
+        cells = [cell if isinstance(cell, float) else str(cell or "") for cell in map(row.get, columns)]
+        shown = [cell if isinstance(cell, float) else guarded(cell) for cell in cells]
+        marked += sum(cell != before for cell, before in zip(shown, cells))
+        write_csv_row(out, shown)
+    return Written(0, marked, _replace(path, without_surrogates("\ufeff" + out.getvalue()).encode("utf-8")))
+
+
+def _replace(path: Path, content: bytes) -> Path | None:
+    """Write a file; what was there with other content is set aside, and where it is now is given."""
+    is_other = path.is_file() and not _is_same(path.read_bytes(), content)
+    aside = set_aside(path) if is_other else None
+    write_bytes(path, content)
+    return aside
+
+
+def _is_same(before: bytes, content: bytes) -> bool:
+    """Whether two files are the same table; a workbook keeps when it was made."""
+    try:
+        files = [zipfile.ZipFile(io.BytesIO(found)) for found in (before, content)]
+    except zipfile.BadZipFile:
+        return before == content
+    old, new = ({member.filename: member.CRC for member in file.infolist()} for file in files)
+    return {**old, _MADE: 0} == {**new, _MADE: 0}
 
 
 def _row(prediction: Prediction) -> dict[str, Any]:
@@ -85,7 +128,7 @@ def _row(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _write_workbook(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> int:
+def _write_workbook(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> Written:
     try:
         from openpyxl import Workbook  # late: optional
         from openpyxl.styles import Alignment, Font  # late: optional
@@ -104,13 +147,22 @@ def _write_workbook(path: Path, columns: Sequence[str], rows: Sequence[dict[str,
             if isinstance(value, float):
                 cell.value = value
                 continue
-            text = _CONTROL.sub("\ufffd", str(value or ""))
-            cut += len(text) > _CELL_LIMIT
-            set_text(cell, text[:_CELL_LIMIT])
+            text = str(value or "")
+            shown = _fitting(text)
+            cut += len(shown) < len(text)
+            set_text(cell, escaped(shown))
             cell.alignment = Alignment(wrap_text=True, vertical="top")
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = sheet.dimensions
     stream = io.BytesIO()
     book.save(stream)
-    write_bytes(path, stream.getvalue())
-    return cut
+    aside = _replace(path, stream.getvalue())
+    return Written(cut, 0, aside)
+
+
+def _fitting(text: str) -> str:
+    """As much of a text as a cell holds once it is escaped, when a character is seven at most."""
+    kept = text[:MOST_IN_A_CELL]
+    while (over := len(escaped(kept)) - MOST_IN_A_CELL) > 0:
+        kept = kept[: -over // 7]  # rounded away from nothing
+    return kept

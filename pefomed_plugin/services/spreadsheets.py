@@ -5,11 +5,12 @@ A small file can unpack to gigabytes (a zip bomb), and one cell at its far corne
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 from zipfile import ZipFile
 
 from ..errors import ConfigError, DataError, PefomedError, one_line
@@ -19,6 +20,8 @@ from ..requirements import Need
 MOST_UNPACKED_BYTES = 256 * 2**20
 """Of the XML in a workbook; 100,000 answers of a hundred words have some 100 MB."""
 MOST_COLUMNS = 200
+MOST_IN_A_CELL, MOST_ROWS = 32_767, 1_048_576
+"""Characters of a cell, rows of a sheet with its header, that XLSX allows."""
 NUMBERLIKE = re.compile(
     r"(?=\D*\d)[\d.,:/ %-]*(e[+-]?\d+)?|"
     r"(\d{1,4}[ /-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ /.-]*\d{0,4}",
@@ -34,6 +37,9 @@ _ENDS = re.compile(rb'\b(min|max)="(\d+)"')
 _FAR_CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{2,3})[0-9]+"[^>/]*>')
 _OLE = b"\xd0\xcf\x11\xe0"
 """Begins an .xls, and an .xlsx under a password."""
+_LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\r\x0e-\x1f\ufffe\uffff]")
+"""Characters that XML cannot hold, or changes."""
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?\bref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
@@ -154,6 +160,19 @@ def unguarded(cell: str) -> str:
 
 def _is_in_danger(text: str) -> bool:
     return text.startswith(FORMULA_STARTS) or NUMBERLIKE.fullmatch(text.strip()) is not None
+
+
+def write_csv_row(out: TextIO, cells: Sequence[Any], delimiter: str = ",", line_end: str = "\n") -> None:
+    """A row; its cells in quotes where one holds a carriage return, which Python's writer does not take for a line end
+    and every reader does."""
+    has_return = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+    dialect: dict[str, Any] = {"quoting": csv.QUOTE_ALL} if has_return else {}
+    csv.writer(out, delimiter=delimiter, lineterminator=line_end, **dialect).writerow(cells)
+
+
+def escaped(text: str) -> str:
+    """What ``unescaped`` makes this text of, without characters that XLSX cannot hold."""
+    return _CONTROL.sub(lambda found: f"_x{ord(found.group()):04X}_", _LOOKS_ESCAPED.sub("_x005F_", text))
 
 
 def unescaped(cell: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, Callable
 from ...errors import DataError, PefomedError
 from ...input_files import refuse_special
 from ...json_text import JsonFault, parse_json
-from ..spreadsheets import opened_workbook, rows_of
+from ..spreadsheets import opened_workbook, rows_of, write_csv_row
 from .patterns import kind_of_field, lines_of, passages_of
 
 Visit = Callable[[str, str, str], str]
@@ -193,7 +193,7 @@ def _visit_table(text: str, delimiter: str, visit: Visit) -> str:
             out.write(as_written)
         else:
             end = as_written[len(as_written.rstrip("\r\n")) :]
-            csv.writer(out, delimiter=delimiter, lineterminator=end).writerow(seen)
+            write_csv_row(out, seen, delimiter, end)
         header = header or [cell.strip() for cell in row]
     return out.getvalue()
 

@@ -17,7 +17,7 @@ from ...errors import DataError, one_line
 from ...input_files import read_bytes
 from ...storage import write_text
 from ..console import say_once
-from ..spreadsheets import guarded, opened_workbook, rows_of, unguarded
+from ..spreadsheets import guarded, opened_workbook, rows_of, unguarded, write_csv_row
 
 COLUMNS = ("item", "question", "reference", "answer", "rating", "comment", "rubric")
 SIDE_COLUMNS = ("item", "question", "reference", "answer A", "answer B", "choice", "comment", "rubric")
@@ -81,11 +81,10 @@ def columns_of(rows: Sequence[SheetRow], is_side_by_side: bool | None = None) ->
 def write_csv(path: Path, rows: Sequence[SheetRow], is_side_by_side: bool | None = None) -> None:
     """A sheet as CSV, rated or blank; ``'`` before a text that a spreadsheet would take for a formula."""
     out, columns = StringIO(), columns_of(rows, is_side_by_side)
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
+    write_csv_row(out, columns)
     for row in rows:
         cells = [row.cell(column) for column in columns]
-        writer.writerow(["" if cell is None else guarded(cell) if isinstance(cell, str) else cell for cell in cells])
+        write_csv_row(out, ["" if cell is None else guarded(cell) if isinstance(cell, str) else cell for cell in cells])
     write_text(path, "\ufeff" + out.getvalue())
 
 

@@ -16,7 +16,7 @@ from ...errors import ConfigError, DataError
 from ...records import Prediction
 from ..results_in.answers import SAMPLE_ID
 from ..results_in.tables import FAILURE, GENERATED, REFERENCES
-from ..spreadsheets import OPENPYXL
+from ..spreadsheets import FORMULA_STARTS, MOST_IN_A_CELL, MOST_ROWS, OPENPYXL, escaped
 from .studies import one_a_study, read_studies, refuse_other_split, refuse_other_studies, study_of
 
 _FAILED = f"{FAILURE} via API."
@@ -24,10 +24,6 @@ _PANDAS_NONE = frozenset(
     """#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null""".split("|")  # noqa: SIM905
 )
 """Texts that pandas reads as an empty cell, as its documentation lists them."""
-_MOST_IN_A_CELL = 32_767
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\r\x0e-\x1f\ufffe\uffff]")
-"""Characters that XML cannot hold, or changes."""
-_LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 _FIELDS = ("index", SAMPLE_ID, "question", "answer", "image_path", "prediction")
 
 
@@ -87,6 +83,7 @@ def write_vlmevalkit_tsv(predictions: Sequence[Prediction], given: Given) -> Fil
     files = Files(answers=len(predictions))
     rows = [[str(cell) for cell in row] for row in _table(predictions, files)]
     content = _csv([list(_FIELDS), *rows], "\t")
+    _note_formulas(files, (cell for row in rows for cell in row))
     files.contents[f"{_file_name(given.model)}_{_test_set(predictions)}.tsv"] = content
     return files
 
@@ -96,35 +93,37 @@ def write_vlmevalkit(predictions: Sequence[Prediction], given: Given) -> Files:
 
     Raises:
         ConfigError: openpyxl is missing.
-        DataError: a text is longer than a cell can be.
+        DataError: a text is longer than a cell can be, or there are more answers than rows.
     """
     try:
         from openpyxl import Workbook  # late: optional
     except ImportError:
         raise ConfigError(OPENPYXL.message) from None
+    if len(predictions) >= MOST_ROWS:
+        raise DataError(f"a sheet holds {MOST_ROWS:,} rows, and these are {len(predictions):,}; write vlmevalkit_tsv")
     files = Files(answers=len(predictions))
     book = Workbook(write_only=False)
-    sheet, escaped, problems = book.active, 0, []
+    sheet, changed, problems = book.active, 0, []
     for line, row in enumerate([list(_FIELDS), *_table(predictions, files)], 1):
         for column, value in enumerate(row, 1):
             if isinstance(value, int):
                 sheet.cell(line, column, value)
                 continue
-            text = _CONTROL.sub(lambda found: f"_x{ord(found.group()):04X}_", _LOOKS_ESCAPED.sub("_x005F_", value))
-            escaped += text != value
-            if len(text) > _MOST_IN_A_CELL:
+            text = escaped(value)
+            changed += text != value
+            if len(text) > MOST_IN_A_CELL:
                 problems.append(f"{row[1]}, {_FIELDS[column - 1]}: {len(text):,} characters")
                 continue
             cell = sheet.cell(line, column)
             cell.value = text
             cell.data_type = "s"  # a text, also where it begins with "="
     if problems:
-        raise DataError(f"a cell holds {_MOST_IN_A_CELL:,} characters at most; write vlmevalkit_tsv", problems)
+        raise DataError(f"a cell holds {MOST_IN_A_CELL:,} characters at most; write vlmevalkit_tsv", problems)
     content = io.BytesIO()
     book.save(content)
     files.contents[f"{_file_name(given.model)}_{_test_set(predictions)}.xlsx"] = content.getvalue()
     files.note(
-        escaped,
+        changed,
         "cells hold characters that a spreadsheet escapes (_x000D_), and pandas leaves so; vlmevalkit_tsv does not",
     )
     return files
@@ -184,6 +183,7 @@ def write_r2gen(predictions: Sequence[Prediction], given: Given) -> Files:
     files.notes.append("texts are as they are: R2Gen's own are in lower case, cut, and have <unk> for rare words")
     _note_study_texts(files, predictions, chosen)
     _note_pandas(files, said)
+    _note_formulas(files, [*said, *(prediction.answer for prediction in chosen.values())])
     return files
 
 
@@ -231,6 +231,12 @@ def _note_study_texts(files: Files, predictions: Sequence[Prediction], chosen: M
 
 def _note_pandas(files: Files, texts: Iterable[str]) -> None:
     files.note(sum(text in _PANDAS_NONE for text in texts), "texts such as 'None' are empty cells to pandas")
+
+
+def _note_formulas(files: Files, texts: Iterable[str]) -> None:
+    """A mark before them, as in our own tables, would be in the way of the project that reads the file."""
+    count = sum(text.startswith(FORMULA_STARTS) for text in texts)
+    files.note(count, "cells begin as a formula does: whoever opens the file in a spreadsheet imports it as text")
 
 
 def _missing(predictions: Iterable[Prediction]) -> int:

@@ -123,3 +123,12 @@ def test_every_image_of_a_study_is_sent_behind_its_name(tmp_path):
     with Ledger(tmp_path / "ledger.jsonl") as ledger:
         (prediction,) = collect_predictions([study], [several], ledger, "real")
     assert prediction.producer["prompt"] == f"frontal: (image) lateral: (image) {parts[4]['text']}"
+
+
+def test_other_answers_that_are_there_are_set_aside(predict, tmp_path):
+    assert predict()[0] == 0
+    before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
+    code, shown, _ = predict("--temperature", "0.5", rule=lambda *_: reply("No."))
+    assert code == 0 and "there were other answers" in shown
+    assert (tmp_path / "out" / "predictions.jsonl.1").read_bytes() == before
+    assert "other answers" not in predict("--temperature", "0.5", rule=lambda *_: reply("No."))[1]

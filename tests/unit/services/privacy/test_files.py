@@ -116,3 +116,10 @@ def test_bytes_are_no_text(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"\0\1\2")
     with pytest.raises(NoText):
         seen(tmp_path / "a.bin")
+
+
+def test_a_lone_carriage_return_stays_within_its_cell(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b'id,report\n1,"Hans\rno fracture"\n2,fine\n')
+    seen(tmp_path / "a.csv", tmp_path / "b.csv")
+    with open(tmp_path / "b.csv", newline="") as file:
+        assert list(csv.reader(file, strict=True)) == [["id", "report"], ["1", "[NAME]\rno fracture"], ["2", "fine"]]

@@ -31,6 +31,7 @@ TEXTS = [
     "TRUE",
     "half a pair \ud83d",
     "cr\r\nlf",
+    "cr\ralone",
     "\x0b",
     "_x0007_",
 ]

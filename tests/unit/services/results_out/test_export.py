@@ -15,7 +15,7 @@ from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Prediction
 from pefomed_plugin.services.results_in import FORMATS, recognise
 from pefomed_plugin.services.results_in.tables import pair_of
-from pefomed_plugin.services.results_out import FORMATS_OUT, Given, studies
+from pefomed_plugin.services.results_out import FORMATS_OUT, Given, studies, writers
 from pefomed_plugin.storage import read_predictions, write_records
 
 from ..results_in.rows import lines, whole
@@ -132,10 +132,12 @@ def test_what_is_not_carried_is_counted() -> None:
     assert said["vlmevalkit_tsv"] == [
         "1 without a text are 'Failed to obtain answer via API.' there, as the kit writes it",
         "1 texts such as 'None' are empty cells to pandas",
+        "1 cells begin as a formula does: whoever opens the file in a spreadsheet imports it as text",
     ]
-    assert FORMATS_OUT["r2gen"].files_of(REPORTS, GIVEN).notes[-2:] == [
+    assert FORMATS_OUT["r2gen"].files_of(REPORTS, GIVEN).notes[-3:] == [
         "1 without a text are an empty text there",
         "1 texts such as 'None' are empty cells to pandas",
+        "1 cells begin as a formula does: whoever opens the file in a spreadsheet imports it as text",
     ]
 
 
@@ -294,3 +296,9 @@ def test_mistakes_of_the_command_are_named(run: Any, tmp_path: Path, capsys: pyt
     file = str(folder / "results" / "slake-test" / "predictions.jsonl")
     assert "is the answers of one" in said("lmms_eval", file, "--test-set", "a")
     assert not (tmp_path / "out").exists()
+
+
+def test_more_answers_than_a_sheet_has_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "MOST_ROWS", len(ANSWERS))
+    with pytest.raises(DataError, match="a sheet holds 8 rows, and these are 8; write vlmevalkit_tsv"):
+        FORMATS_OUT["vlmevalkit"].files_of(ANSWERS, GIVEN)
