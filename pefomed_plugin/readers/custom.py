@@ -10,6 +10,7 @@ or ``a.png; b.png``. Any other column goes into ``metadata``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -35,11 +36,24 @@ _FIELDS = frozenset(
     ("image", _SEVERAL, "question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ")
 )
 
+_YES_NO = frozenset(("ja", "nein", "y", "n", "oui", "non", "sí", "si", "true", "false", "wahr", "falsch"))
+"""What may be meant for yes or no, which alone make an answer closed where nobody says its type."""
+_OTHER_WORDS = "answer(s) such as ja, non or true, which count as OPEN; for CLOSED write yes and no, or say answer_type"
+_MARKUP = re.compile(
+    r"<(?:/?(?:b|i|u|p|br|div|span|font|table|tr|td|ul|li)\b[^<>]*)>|&(?:nbsp|amp|lt|gt|szlig|[aou]uml);", re.I
+)
+_WITH_MARKUP = "text(s) with HTML in them, kept as they are"
+_EMPTY_WORDS = frozenset(
+    ("n/a", "na", "nan", "none", "null", "-", "--", "---", ".", "?", "k.a.", "unknown", "unbekannt")
+)
+_SAYING_NOTHING = "text(s) that say nothing (such as n/a or -), kept as they are"
+
 Row = Mapping[str, Any]
 
 
 def _read_files(root: Path, suffix: str, views: str) -> Release:
-    release = Release(DATASET, "JSON lines" if suffix == ".jsonl" else "CSV", root)
+    layout = "JSON lines" if suffix == ".jsonl" else "CSV"
+    release = Release(DATASET, layout, root)
     for split in SPLITS:
         path = root / (split + suffix)
         if path.is_file():
@@ -50,6 +64,10 @@ def _read_files(root: Path, suffix: str, views: str) -> Release:
                 raise DataError(
                     f"{error.summary}; {_AS_IT_IS}" if suffix == ".csv" else error.summary, error.problems
                 ) from error
+    read = {path.name for path in release.files}
+    for name in sorted(os.listdir(root)):
+        if name not in read and name.partition(".")[0] in SPLITS and (root / name).is_file():
+            release.notes[f"file named after a split left out, as {layout} are read: {name}"] += 1
     return release
 
 
@@ -121,6 +139,7 @@ def add_record(
     source_id = optional_text(row.get("id"))
     if source_id:
         metadata["source_id"] = source_id
+    _note(release, task, row)
     if task == "vqa":
         add_question(
             release,
@@ -148,6 +167,19 @@ def add_record(
             task=task,
             metadata=metadata,
         )
+
+
+def _note(release: Release, task: str, row: Row) -> None:
+    """Count what is read as it stands and may not be meant so."""
+    text = str(row["answer" if task == "vqa" else task] or "").strip()
+    if task == "vqa":
+        found = {_OTHER_WORDS: text.casefold() in _YES_NO and not optional_text(row.get("answer_type"))}
+    else:
+        found = {
+            _SAYING_NOTHING: text.casefold() in _EMPTY_WORDS,
+            _WITH_MARKUP: _MARKUP.search(text) is not None,
+        }
+    release.notes.update(what for what, is_so in found.items() if is_so)
 
 
 def _shows_several(path: Path) -> bool:

@@ -200,7 +200,7 @@ def _look_at_images(release: Release, examination: Examination, cache: Path | No
         raise DataError(
             f"{release.dataset}: none of {len(images):,} images below {release.image_root} can be used; put the images "
             "there, or look at the text alone (--no-images)",
-            problems,
+            [*(f"{count:,} {what}" for what, count in release.notes.items() if count), *problems],
         )
     return fingerprints
 

@@ -86,8 +86,13 @@ def prepare(
     )
     if account.mismatches and not allow_mismatch:
         raise ReleaseMismatch(account)
-    said = own.said if own else []
-    written = said if own is None or own.public_said is None else own.public_said
+    gone = [
+        f"no record of {split} is left: all {len(rows):,} were left out, as said below"
+        for split, rows in release.splits().items()
+        if split not in usable.splits()
+    ]
+    said = [*(own.said if own else []), *gone, *(_moved(out, usable) if own and earlier else [])]
+    written = said if own is None or own.public_said is None else [*own.public_said, *gone]
     content = {**account.to_json(), "read_as": written, "mismatch_allowed": bool(account.mismatches)}
     write_prepared(usable, content, out, examination)
     return replace(account, read_as=[*said, *_replaced(earlier, content, release.files)])
@@ -114,6 +119,22 @@ def earlier_preparation(out: Path) -> dict[str, Any] | None:
             [f"{out / name} is there" for name in there],
         )
     return None
+
+
+def _moved(out: Path, release: Release) -> list[str]:
+    """How many records are in another split than in what was prepared there before; in words."""
+    try:
+        before = {
+            (sample.images, sample.question, sample.answer): sample.split for sample in read_prepared(out).samples
+        }
+    except DataError:
+        return []  # damaged: it is written anew
+    moved = sum(
+        before.get((sample.images, sample.question, sample.answer), sample.split) != sample.split
+        for sample in release.samples
+    )
+    words = "another split than in what was prepared there before: a model that was trained on that may have seen them"
+    return [f"{moved:,} record(s) are in {words}"] if moved else []
 
 
 def _replaced(earlier: Mapping[str, Any] | None, content: Mapping[str, Any], files: Sequence[Path]) -> list[str]:

@@ -17,9 +17,9 @@ from ..data.folds import PATIENT
 from .columns import KEPT, in_clear, match_columns, task_of
 from .dicom_copies import copy_film
 from .dicom_tree import JOINS, SHOWN, Study, Tree, read_tree, views_said
-from .own_tables import choose_parting
+from .own_tables import leave_split, parting_of
 from .pseudonyms import Pseudonyms
-from .records import texts_of
+from .records import texts_of, told_split
 from .splitting import part
 from .tables import Table, as_metadata, as_text, read_table
 from .wishes import OwnData, Wishes
@@ -29,6 +29,9 @@ IMAGES = "images"
 PER = ("image", "study")
 _OURS = re.compile(r"i-[0-9a-f]{16}\.dcm")
 NO_STUDY = "no study of the folder has its key"
+_ZEROS_LOST = "row(s) without a study differ from one in leading zeros alone: format the column as text, enter it anew"
+_BY_TABLE = "row(s) whose patient the table says, as no header does"
+_OTHER_PATIENT = "row(s) whose patient is another one than the header's, which is taken"
 _UNREPORTED = "studies of the folder without a row in the table"
 
 
@@ -49,19 +52,21 @@ def read_dicom_folder(source: Path, wishes: Wishes, out: Path) -> OwnData:
         raise ConfigError("--image-root and --nifti-slice are of tables that name images; leave them out")
     table = read_table(wishes.reports, wishes.manner, list(wishes.columns.values()))
     columns, lines = match_columns(table.path, table.header, wishes.columns)
-    columns.pop("image", None)
+    lines += _leave_images(columns, wishes) + leave_split(columns, "", wishes)
     key = _join_of(wishes, columns, table)
-    parting = choose_parting({"patient", "study"}, wishes)
+    parting = parting_of([("", {**columns, "patient": "", "study": ""})], wishes)
     pseudonyms = Pseudonyms(wishes.salt)
     tree = read_tree(source, pseudonyms)
     problems = table.problems_in(columns.values())
     release = Release(DATASET, "DICOM folder with a table", out / IMAGES, files=[table.path], problems=problems)
     joined = _join(release, table, columns, key, tree)
-    _add_samples(release, joined, columns, task_of(columns, table.path, table.header), wishes)
+    _add_samples(release, joined, columns, task_of(columns, table.path, table.header), wishes, pseudonyms)
     for reason, paths in tree.left_out.items():
         release.notes[f"file(s) left out: {reason}"] += len(paths)
     release.finish()
-    release.samples, split = part(release.samples, release.places, parting, pseudonyms)
+    split: list[str] = []
+    if parting:
+        release.samples, split = part(release.samples, release.places, parting, pseudonyms)
     copied = _copy(out / IMAGES, tree, {image for sample in release.samples for image in sample.images})
     said = [*table.said, *lines, *_tree_said(tree), *split, copied, pseudonyms.said]
     shown = [
@@ -70,6 +75,19 @@ def read_dicom_folder(source: Path, wishes: Wishes, out: Path) -> OwnData:
         for reason, paths in tree.left_out.items()
     ]
     return OwnData(release, [*said, *shown], public_said=said)
+
+
+def _leave_images(columns: dict[str, str], wishes: Wishes) -> list[str]:
+    """Take columns of images out, as the folder has the films, and tell so.
+
+    Raises:
+        ConfigError: the user gave them.
+    """
+    named = [name for name in ("image", "images") if columns.pop(name, None)]
+    given = [f"--map {name}={wishes.columns[name]}" for name in named if name in wishes.columns]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: the images are the films of the folder; leave it out")
+    return ["its column of images is not used: the films are those of the folder"] if named else []
 
 
 def _tree_said(tree: Tree) -> list[str]:
@@ -126,6 +144,7 @@ def _join(
     for study in tree.studies:
         if study.keys[key]:
             studies[study.keys[key]].append(study)
+    bare = {value.lstrip("0") for value in studies}
     joined: list[tuple[str, Mapping[str, Any], Study]] = []
     used: set[str] = set()
     for where, row in table.rows:
@@ -143,6 +162,8 @@ def _join(
             joined.append((where, row, found[0]))
         else:
             release.skip(where, NO_STUDY)
+            if value.lstrip("0") in bare:
+                release.notes[_ZEROS_LOST] += 1
     if not joined and not release.problems:
         raise DataError(
             f"{table.path.name}: none of {len(table.rows):,} rows has the {JOINS[key]} of one of {len(tree.studies):,} "
@@ -172,6 +193,7 @@ def _add_samples(
     columns: Mapping[str, str],
     task: str,
     wishes: Wishes,
+    pseudonyms: Pseudonyms,
 ) -> None:
     first: dict[str, str] = {}
     rows: dict[str, int] = defaultdict(int)
@@ -185,9 +207,13 @@ def _add_samples(
         values = {name: as_text(row.get(column, "")) for name, column in columns.items()}
         record = texts_of(values)
         record.update({name[len(KEPT) :]: as_metadata(cell) for name, cell in values.items() if name.startswith(KEPT)})
+        split = told_split(release, where, values["split"]) if "split" in values else "train"
+        if not split:
+            continue
         record["study"] = study.name
-        if study.patient:
-            record["subject"] = study.patient
+        subject = _patient(release, study, str(values.get(PATIENT) or "").strip(), pseudonyms)
+        if subject:
+            record["subject"] = subject
         if study.modality:
             record["modality"] = study.modality
         number = rows[study.name]
@@ -204,7 +230,15 @@ def _add_samples(
             shown = [{"image": film.image, **({"view": film.view} if film.view else {})} for film in study.films]
         for place, images in enumerate(shown):
             record_id = f"{own}-{place}" if len(shown) > 1 else own
-            add_record(release, where, record_id, "train", task, {**record, **images}, wishes.views, located=True)
+            add_record(release, where, record_id, split, task, {**record, **images}, wishes.views, located=True)
+
+
+def _patient(release: Release, study: Study, told: str, pseudonyms: Pseudonyms) -> str:
+    """The patient's pseudonym: as the header says, else as the table does; empty where neither does."""
+    by_table = pseudonyms.name(PATIENT, told) if told else ""
+    if by_table and study.patient != by_table:
+        release.notes[_OTHER_PATIENT if study.patient else _BY_TABLE] += 1
+    return study.patient or by_table
 
 
 def _copy(folder: Path, tree: Tree, wanted: set[str]) -> str:

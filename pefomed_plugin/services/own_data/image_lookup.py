@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path
+from urllib.parse import unquote
 
 from ...errors import quoted
 from ...readers.layouts import inside
@@ -24,7 +25,12 @@ CASE = "image name(s) found under another spelling (case or accents)"
 SUB_FOLDER = "image name(s) found in a sub-folder"
 ENDING = "image name(s) without an ending found with one"
 WINDOWS = "path(s) of Windows found by their last parts"
+ENCODED = "image name(s) found with %20 and the like read as signs"
 MISSING = "image name(s) of which there is no file"
+ELSEWHERE = (
+    "missing image(s) have a file of their name in another folder, not taken: correct the folder, or --image-root"
+)
+OTHER_ENDING = "missing image(s) have a file with another ending (as .png for .jpg), not taken: correct the names"
 
 
 class ImageFinder:
@@ -37,7 +43,7 @@ class ImageFinder:
         self._paths: dict[str, list[str]] | None = None
         self._names: dict[str, list[str]] = defaultdict(list)
         self._stems: dict[str, list[str]] = defaultdict(list)
-        self._known: dict[str, tuple[str, str]] = {}
+        self._known: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def find(self, given: str) -> str:
         """The path below the folder that ``given`` means; as written where there is no such file.
@@ -47,12 +53,11 @@ class ImageFinder:
         """
         if given not in self._known:
             self._known[given] = self._look(given.strip().strip('"').strip())
-        path, note = self._known[given]
-        if note:
-            self.notes[note] += 1
+        path, notes = self._known[given]
+        self.notes.update(notes)
         return path
 
-    def _look(self, given: str) -> tuple[str, str]:
+    def _look(self, given: str) -> tuple[str, tuple[str, ...]]:
         if not given:
             raise ValueError("the image is empty; name it, or delete the record")
         if _ADDRESS.match(given):
@@ -70,7 +75,7 @@ class ImageFinder:
                 )
             given = Path(target).relative_to(base).as_posix()
         if not is_windows and inside(self.root, given) and (self.root / given).is_file():
-            return Path(given).as_posix(), ""
+            return Path(given).as_posix(), ()
         parts = [part for part in re.split(r"[\\/]+", given) if part not in ("", ".")]
         if is_windows and not given.startswith(("\\", "/")):
             parts = parts[1:]
@@ -80,11 +85,20 @@ class ImageFinder:
         for start in shorter:
             found = self._candidates(parts[start:])
             if found:
-                return self._only(given, "/".join(parts[start:]), found, is_windows)
+                path, note = self._only(given, "/".join(parts[start:]), found, is_windows)
+                return path, (note,) if note else ()
+        if unquote(given) != given:
+            path, notes = self._look(unquote(given))
+            if MISSING not in notes:
+                return path, (ENCODED,)
         path = "/".join(parts)
         if inside(self.root, path) is None:
             raise ValueError(f"image {quoted(given, limit=120)} leads out of {self.root}; correct the path or the link")
-        return path, MISSING
+        name = parts[-1]
+        near = ELSEWHERE if self._names.get(_key(name)) else ""
+        if not near and _without_ending(name) != name and self._stems.get(_key(_without_ending(name))):
+            near = OTHER_ENDING
+        return path, (MISSING, near) if near else (MISSING,)
 
     def _only(self, given: str, wanted: str, found: list[str], is_windows: bool) -> tuple[str, str]:
         exact = [path for path in found if path == wanted or path.endswith("/" + wanted)]

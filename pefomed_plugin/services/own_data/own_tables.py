@@ -12,12 +12,13 @@ from ...readers import Release
 from ...readers.custom import DATASET
 from ...records import SPLITS
 from ..data.folds import PATIENT, STUDY
+from ..images.image_folder import SUFFIXES as IMAGES
 from .columns import PEOPLE, in_clear, match_columns, split_of, task_of
 from .image_lookup import MISSING, ImageFinder
 from .pseudonyms import Pseudonyms
 from .records import Records
 from .splitting import Parting, part
-from .tables import SUFFIXES, Table, read_table
+from .tables import SUFFIXES, UNREAD, Table, read_table
 from .wishes import OwnData, Wishes
 
 _METADATA = "metadata"
@@ -61,6 +62,16 @@ def _tables_in(folder: Path) -> list[Path]:
     return [path for path in found if not path.name.startswith((".", "~$"))]
 
 
+def _unread_in(source: Path) -> list[str]:
+    """Names of files in a folder that look like tables, by their ending or a split's name, in a form not read here."""
+    if source.is_file():
+        return []
+    names = sorted(path.name for path in source.iterdir() if path.is_file() and not path.name.startswith((".", "~$")))
+    endings = SUFFIXES | IMAGES
+    others = [name for name in names if Path(name).suffix.lower() not in endings and not name.endswith(".nii.gz")]
+    return [name for name in others if Path(name).suffix.lower() in UNREAD or split_of(name.partition(".")[0])]
+
+
 def _all_tables(source: Path) -> list[Path]:
     if source.is_file():
         return []
@@ -84,6 +95,9 @@ def read_tables(source: Path, wishes: Wishes) -> OwnData:
     release = Release(DATASET, "own tables", root)
     release.files += [table.path for table, _ in tables]
     own = assemble(release, tables, wishes, f"images: linked, not copied, in {root}")
+    unread = _unread_in(source)
+    if unread:
+        own.said.append(f"files left out, as tables of this form are not read: {named(unread)}")
     left = [path for path in _all_tables(source) if path not in release.files]
     if left:
         own.said.append(
@@ -105,11 +119,7 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
     read = []
     for table, split in tables:
         columns, lines = match_columns(table.path, table.header, wishes.columns)
-        if "split" in columns and (split or (wishes.shares and "split" not in wishes.columns)):
-            del columns["split"]
-            lines.append(
-                "its column of splits is not used, as " + ("the file says its split" if split else "--split does")
-            )
+        lines += leave_split(columns, split, wishes)
         task = task_of(columns, table.path, table.header)
         if not {"image", "images"} & set(columns):
             raise DataError(
@@ -123,7 +133,7 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
         ]
         said += [line for line in (*table.said, *lines) if line not in said]
         release.problems += table.problems_in(columns.values())
-    parting = _parting([(split, columns) for _, split, columns, _ in read], wishes)
+    parting = parting_of([(split, columns) for _, split, columns, _ in read], wishes)
     has_people = any(set(PEOPLE) & set(columns) for _, _, columns, _ in read)
     pseudonyms = Pseudonyms(wishes.salt) if has_people else None
     reader = Records(release, ImageFinder(release.image_root), pseudonyms, wishes)
@@ -138,7 +148,15 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
     return OwnData(release, [*said, *([pseudonyms.said] if pseudonyms else [])], reader.finder.notes[MISSING])
 
 
-def _parting(read: Sequence[tuple[str, Mapping[str, str]]], wishes: Wishes) -> Parting | None:
+def leave_split(columns: dict[str, str], split: str, wishes: Wishes) -> list[str]:
+    """Take the column of splits out where the file or ``--split`` says it, and tell so."""
+    if "split" in columns and (split or (wishes.shares and "split" not in wishes.columns)):
+        del columns["split"]
+        return ["its column of splits is not used, as " + ("the file says its split" if split else "--split does")]
+    return []
+
+
+def parting_of(read: Sequence[tuple[str, Mapping[str, str]]], wishes: Wishes) -> Parting | None:
     """How to split what is not split yet; None where it is.
 
     Raises:
@@ -149,11 +167,10 @@ def _parting(read: Sequence[tuple[str, Mapping[str, str]]], wishes: Wishes) -> P
         if wishes.shares:
             raise ConfigError("--split: the files say their split already; leave it out, or name one file as --source")
         return None
-    names = {name for _, columns in read for name in columns}
-    return choose_parting(names, wishes)
+    return _choose_parting({name for _, columns in read for name in columns}, wishes)
 
 
-def choose_parting(names: set[str], wishes: Wishes) -> Parting:
+def _choose_parting(names: set[str], wishes: Wishes) -> Parting:
     """How to split, by what is known of the records.
 
     Args:

@@ -20,6 +20,7 @@ _LENGTH = 16
 """Hexadecimal digits kept: among a million patients two are one with a chance of 1 in 37 million."""
 _SALT_BYTES = 32
 _NAME = re.compile(rf"\b[a-z]-[0-9a-f]{{{_LENGTH}}}\b")
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
 class Pseudonyms:
@@ -59,11 +60,21 @@ class Pseudonyms:
         """A text with the names that were given here replaced by what they stand for: never to be written."""
         return _NAME.sub(lambda found: self._values.get(found.group(), found.group()), text)
 
+    def alike(self, kind: str) -> int:
+        """How many of the values are another one but for case, blanks, leading zeros or ``.0`` at the end."""
+        values = {value for name, value in self._values.items() if name[0] == kind[0]}
+        return len(values) - len({_ZEROS.sub("", re.sub(r"\s|[.,]0+$", "", value.casefold())) for value in values})
+
     @property
     def said(self) -> str:
         """What a user must know of it."""
         made = "a new salt" if self.is_new else "the salt"
+        alike = self.alike("patient")
+        doubt = (
+            f"; {alike:,} patient id(s) differ from another one in case, blanks or leading zeros alone, and are taken "
+            "for other patients: if they are not, write them one way"
+        )
         return (
             f"patients and studies stand under names made with {made} in {self.path}: keep it private and keep it, as "
-            "another one gives other names"
+            f"another one gives other names{doubt if alike else ''}"
         )

@@ -59,11 +59,8 @@ class Records:
 
     def _add(self, where: str, place: str, split: str, task: str, values: Mapping[str, Any]) -> None:
         if "split" in values and not split:
-            split = split_of(str(values["split"]))
+            split = told_split(self.release, where, values["split"])
             if not split:
-                self.release.problems.append(
-                    f"{where}: {quoted(values['split'])} is no split; write train, val or test, or split anew (--split)"
-                )
                 return
         record = texts_of(values)
         record.update({name[len(KEPT) :]: as_metadata(cell) for name, cell in values.items() if name.startswith(KEPT)})
@@ -120,6 +117,16 @@ class Records:
         require([NIBABEL])
         self.release.notes[f"record(s) show the slice {self.wishes.nifti_slice} of a volume"] += 1
         return with_slice(path, self.wishes.nifti_slice)
+
+
+def told_split(release: Release, where: str, value: Any) -> str:
+    """Our name of the split that a cell says; empty where it says none, which becomes a problem."""
+    split = split_of(str(value))
+    if not split:
+        release.problems.append(
+            f"{where}: {quoted(value)} is no split; write train, val or test, or split anew (--split)"
+        )
+    return split
 
 
 def texts_of(values: Mapping[str, Any]) -> dict[str, Any]:

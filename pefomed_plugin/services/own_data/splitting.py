@@ -20,6 +20,7 @@ RECORD = "record"
 SPLIT_BY = (PATIENT, STUDY, IMAGE, RECORD)
 _METADATA = {PATIENT: "subject", STUDY: "study"}
 _SHARES = re.compile(r"\d{1,3}(/\d{1,3}){1,2}")
+_ONE_FOR_ALL = ". If ids were taken out, and one stands for all patients, --split-by study"
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _counts(groups: int, parting: Parting) -> dict[str, int]:
         raise DataError(
             f"--split {'/'.join(map(str, parting.shares.values()))}: {groups:,} {_plural(parting.by, groups)} leave "
             f"{' and '.join(empty)} empty; such shares need some {least}, or choose larger ones, or --split test to "
-            "test on all"
+            f"test on all{_ONE_FOR_ALL if groups == 1 and parting.by == PATIENT else ''}"
         )
     return counts
 

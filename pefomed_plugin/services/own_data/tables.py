@@ -27,6 +27,8 @@ TEXTS = frozenset((".csv", ".tsv", ".txt", ".tab"))
 WORKBOOKS = frozenset((".xlsx", ".xlsm"))
 LINES = frozenset((".jsonl", ".ndjson"))
 SUFFIXES = TEXTS | WORKBOOKS | LINES
+UNREAD = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
+"""Of spreadsheets that are not read: to be saved as .xlsx."""
 MOST_BYTES = 2**30
 """Of a table that is read whole; a million reports of a hundred words have some 600 MB."""
 _LINES_ABOVE = 20
@@ -81,7 +83,7 @@ def read_table(path: Path, manner: Manner, wanted: Sequence[str] = ()) -> Table:
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        hint = "save it as .xlsx" if suffix in (".xls", ".ods") else f"known are {', '.join(sorted(SUFFIXES))}"
+        hint = "save it as .xlsx" if suffix in UNREAD else f"known are {', '.join(sorted(SUFFIXES))}"
         raise ConfigError(f"{path}: {suffix or 'a file without an ending'} is no table that is read here; {hint}")
     for name, given, kinds in (
         ("--sheet", manner.sheet, WORKBOOKS),

@@ -214,6 +214,57 @@ def test_a_patient_with_two_studies_is_not_joined_by_guessing(
     assert "1 differ in leading zeros alone" in capsys.readouterr().err
 
 
+def test_the_table_may_say_split_and_patient(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = ["A1;Eins.;training;P1", "A2;Zwei.;Test;P2", "A3;Drei.;train;P3", "A4;Vier.;val;P4"]
+    write_table(tmp_path / "r.csv", "AccNr;Befund;Split;PatID", *rows)
+    command = "prepare medical_custom --source pacs --reports r.csv --join accession --per study --out out"
+    assert run(command) == 0
+    release = read_prepared(tmp_path / "out")
+    assert {sample.answer: sample.split for sample in release.samples} == {
+        "Eins.": "train",
+        "Zwei.": "test",
+        "Drei.": "train",
+        "Vier.": "val",
+    }
+    assert "4 row(s) whose patient is another one than the header's, which is taken" in capsys.readouterr().out
+    assert run(command + " --map split=Split --split 50/50") == 2
+    capsys.readouterr()
+    assert run(command + " --split 50/50") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "its column of splits is not used, as --split does" in shown
+    assert "record(s) are in another split than in what was prepared there before" in shown
+    write_table(tmp_path / "r.csv", "AccNr;Befund;Split;PatID", *rows[:3], "A4;Vier.;tset;P4")
+    assert run(command) == 1
+    assert "r.csv, line 5: 'tset' is no split" in capsys.readouterr().err
+    for number, film in enumerate(path for path in sorted(tree.rglob("*")) if path.is_file()):
+        write_film(film, number, study=f"1.2.3.{number // 2 + 1}", patient="")
+    write_table(tmp_path / "r.csv", "AccNr;Befund;PatID", "A1;Eins.;P1", "A2;Zwei.;P1", "A3;Drei.;P2", "A4;Vier.;P3")
+    assert run(command + " --split 50/50 --split-by patient") == 0
+    assert "4 row(s) whose patient the table says, as no header does" in capsys.readouterr().out
+    found = {sample.answer: sample for sample in read_prepared(tmp_path / "out").samples}
+    assert found["Eins."].metadata["subject"] == found["Zwei."].metadata["subject"]
+    assert found["Eins."].split == found["Zwei."].split
+
+
+def test_columns_of_images_beside_a_folder_of_films(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write_table(tmp_path / "r.csv", "AccNr;Befund;Bild", "A1;Eins.;x.png")
+    command = "prepare medical_custom --source pacs --reports r.csv --join accession --split test --out out"
+    assert run(command + " --map image=Bild") == 2
+    assert "--map image=Bild: the images are the films of the folder" in capsys.readouterr().err
+    assert run(command) == 0
+    assert "its column of images is not used" in capsys.readouterr().out
+
+
+def test_keys_that_lost_their_zeros_are_counted_where_others_fit(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_film(tree / "PAT-4719" / "x", 30, study="1.2.3.9", patient="PAT-4719", AccessionNumber="0042")
+    write_table(tmp_path / "r.csv", "AccNr;Befund", "A1;Eins.", "42;Zwei.", "77;Drei.")
+    assert run("prepare medical_custom --source pacs --reports r.csv --join accession --split test --out out") == 0
+    shown = capsys.readouterr().out
+    assert "skipped 2: no study" in shown and "1 row(s) without a study differ from one in leading zeros" in shown
+
+
 def test_films_without_texts_and_folders_without_films(
     tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -16,8 +16,9 @@ from pefomed_plugin.services.own_data.columns import match_columns, read_map, ta
 from pefomed_plugin.services.own_data.dicom_reports import PER
 from pefomed_plugin.services.own_data.dicom_tree import JOINS
 from pefomed_plugin.services.own_data.doors import is_plain, read_own
-from pefomed_plugin.services.own_data.image_lookup import ImageFinder
+from pefomed_plugin.services.own_data.image_lookup import ELSEWHERE, ENCODED, MISSING, OTHER_ENDING, ImageFinder
 from pefomed_plugin.services.own_data.own_tables import read_tables
+from pefomed_plugin.services.own_data.pseudonyms import Pseudonyms
 from pefomed_plugin.services.own_data.splitting import SPLIT_BY, read_shares
 from pefomed_plugin.services.own_data.tables import Manner, read_table
 from pefomed_plugin.services.own_data.wishes import Wishes
@@ -146,6 +147,74 @@ def test_too_few_patients_leave_no_split_empty(tmp_path: Path) -> None:
             read_shares(wrong)
 
 
+def test_what_becomes_of_splits_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    source = write_hospital(tmp_path)
+    command = "prepare medical_custom --source befunde.csv --image-root bilder --split 80/10/10 --out out --seed "
+    assert run(command + "1") == run(command + "1") == 0
+    shown = capsys.readouterr().out
+    assert "another split" not in shown and "is left" not in shown
+    tested = {sample.only_image for sample in read_prepared(tmp_path / "out").splits()["test"]}
+    assert run(command + "2") == 0
+    assert "record(s) are in another split than in what was prepared there before" in capsys.readouterr().out
+    for image in tested:
+        (tmp_path / "bilder" / image).unlink()
+    assert run(command + "1") == 0
+    assert "no record of test is left: all 2 were left out, as said below" in capsys.readouterr().out
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert "no record of test is left: all 2 were left out, as said below" in manifest["read_as"]
+    write_table(source, "Dateiname;PatID;Befund", *(line.replace(".png", ".jpg") for line in lines(10)))
+    assert run(command + "1") == 1
+    assert "missing image(s) have a file with another ending" in capsys.readouterr().err
+    write_table(source, "Dateiname;PatID;Befund", *(line.replace(";00", ";ANON;") for line in lines(1)))
+
+
+@pytest.mark.parametrize(
+    ("ids", "alike"), [("007;7", 1), ("P7;p7 ", 1), ("12;12.0", 1), ("101;11", 0), ("P70;P7", 0), ("A-1;A-01;a-1", 2)]
+)
+def test_ids_of_patients_that_may_be_one(tmp_path: Path, ids: str, alike: int) -> None:
+    names = Pseudonyms(tmp_path / "salt")
+    assert len({names.name("patient", value) for value in ids.split(";")}) == alike + (1 if alike else 2)
+    names.name("study", "7 ")
+    assert names.alike("patient") == alike
+    assert (f"{alike} patient id(s) differ from another one" in names.said) == bool(alike)
+
+
+def test_one_id_that_stands_for_all(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", "a.png", "b.png")
+    source = write_table(tmp_path / "t.csv", "image;patient;report", "a.png;ANON;Clear.", "b.png;ANON;Large.")
+    assert "one stands for all patients, --split-by study" in problems(source)[0]
+
+
+def test_texts_that_may_not_be_meant_as_they_stand_are_counted(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", "a.png", "b.png", "c.png")
+    source = write_table(
+        tmp_path / "t.csv", "image;report", "a.png;<b>Herz</b> gro&szlig;", "b.png;n/a", "c.png;Herz <5 cm & gut"
+    )
+    notes = read_tables(source, wishes(shares=read_shares("test"))).release.notes
+    assert [what.partition(",")[0] for what in notes] == [
+        "text(s) with HTML in them",
+        "text(s) that say nothing (such as n/a or -)",
+    ]
+    rows = ["a.png;q;Ja;", "a.png;q;non;", "b.png;q;true;CLOSED", "c.png;q;yes;", "c.png;q;nein, links;"]
+    write_table(source, "image;question;answer;answer_type", *rows)
+    notes = read_tables(source, wishes(shares=read_shares("test"))).release.notes
+    assert {what.partition(",")[0]: count for what, count in notes.items()} == {"answer(s) such as ja": 2}
+
+
+def test_files_of_a_split_in_another_form_are_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    plain = write_images(tmp_path / "plain", "images/a.png")
+    write_table(plain / "train.csv", "image,report", "a.png,Clear.")
+    for name in ("test.json", "val.xls", "notes.md"):
+        (plain / name).write_text("x")
+    assert run(f"prepare medical_custom --source {plain} --out out") == 0
+    shown = capsys.readouterr().out
+    assert "file named after a split left out, as CSV are read: test.json" in shown and "read: val.xls" in shown
+    assert "notes.md" not in shown
+    write_table(plain / "train.csv", "image;report", "a.png;Clear.")
+    assert run(f"prepare medical_custom --source {plain} --out out") == 0
+    assert "files left out, as tables of this form are not read: test.json, val.xls" in capsys.readouterr().out
+
+
 def test_one_file_a_split_and_a_column_of_splits(tmp_path: Path) -> None:
     write_images(tmp_path / "bilder", "a.png", "b.png")
     folder = tmp_path / "data"
@@ -197,6 +266,11 @@ def test_names_of_images_as_other_systems_spell_them(tmp_path: Path) -> None:
     }
     assert {given: finder.find(given) for given in found} == found
     assert sum(finder.notes.values()) == 6
+    near = {"tag2/a%20b.png": "tag2/a b.png", "a.jpg": "a.jpg", "old/a.png": "old/a.png"}
+    write_images(root, "tag2/a b.png")
+    finder = ImageFinder(root)
+    assert {given: finder.find(given) for given in near} == near
+    assert dict(finder.notes) == {ENCODED: 1, MISSING: 2, OTHER_ENDING: 1, ELSEWHERE: 1}
     for given, said in {
         "x.png": "may be c/x.png or d/x.png; write the path with its folder",
         r"D:\a\x.png": "may be c/x.png or d/x.png",
@@ -451,7 +525,7 @@ def test_lines_above_the_header_and_a_table_without_one(tmp_path: Path) -> None:
     write_table(path, "Foto;Text", "a.png;siehe Bild, Befund, Frage")
     assert read_table(path, Manner(), ["Foto"]).header == ["Foto", "Text"], "words of a text are no header"
     write_table(path, "a.png;Clear.", "b.png;Large.")
-    assert "Is that a record? Then put a line above it that names the columns" in problems(path)[0]
+    assert "Is that a record? Then put a line above it that names the columns" in problems(path, image_root=tmp_path)[0]
 
 
 def test_what_is_left_out_of_a_table_or_kept_in_clear_is_said(tmp_path: Path) -> None:

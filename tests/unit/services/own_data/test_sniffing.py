@@ -55,7 +55,7 @@ def test_what_is_told_and_does_not_fit() -> None:
 @pytest.mark.parametrize(
     ("content", "encoding", "line"),
     [
-        (b"PK\x03\x04\0\0\0abcdefghijklmnopqrst", "", 1),
+        (b"\x7fELF\0\0\0abcdefghijklmnopqrst", "", 1),
         (b"Bild;Befund\n" + b"a.png;gut\n" * 1000 + b"b.png;\0\n", "", 1002),
         ("Bild;Befund\nb.png;\0\n".encode("utf-8-sig"), "", 2),
         (TEXT.encode("utf-16-le"), "latin-1", 1),
