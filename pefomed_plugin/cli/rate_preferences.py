@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
+from ..services.rating.preferences import PREFERENCES
 from ..services.whole_folder import fresh_folder, refuse_to_overwrite
 from ._answers import read_answers
 from .arguments import any_number
@@ -40,7 +41,17 @@ def add_preference_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scorer", default="", metavar="NAME", help="scores to go by (default: people's ratings)")
     parser.add_argument(
-        "--margin", type=any_number, default=0.0, metavar="X", help="a pair differs by more than X (default 0: at all)"
+        "--study",
+        type=Path,
+        metavar="DIR",
+        help="of two models side by side (rate serve --against), once imported: go by its verdicts",
+    )
+    parser.add_argument(
+        "--margin",
+        type=any_number,
+        default=0.0,
+        metavar="X",
+        help="a pair differs by more than X (default 0: at all); with --study in the share of verdicts won",
     )
     parser.add_argument(
         "--good", type=any_number, metavar="X", help="kto: wanted from X on (default: above the middle of the range)"
@@ -52,15 +63,13 @@ def add_preference_arguments(parser: argparse.ArgumentParser) -> None:
 def export_preferences(arguments: argparse.Namespace) -> Output:
     """Write the pairs and labels; what makes none is counted."""
     from ..rewards.files import KTO, write_rows  # late: loads PIL
-    from ..rewards.preferences import make_labels, make_pairs, rated_answers, require_same_rating  # late: as above
+    from ..rewards.preferences import make_labels, make_pairs, require_same_rating  # late: as above
 
     formats = arguments.format or (list(_FORMATS) if len(arguments.runs) > 1 else [KTO])
     _check(arguments, formats)
     labels = arguments.label or _labels(arguments.runs)
-    rated: list[RatedAnswers] = [
-        rated_answers(read_answers(path), path.parent, label, arguments.scorer)
-        for path, label in zip(arguments.runs, labels)
-    ]
+    rated, told = _rated(arguments, labels)
+    lines = list(told)
     require_same_rating(rated)
     _check_good(arguments.good, rated[0])
     made = {
@@ -70,7 +79,6 @@ def export_preferences(arguments: argparse.Namespace) -> Output:
     roots = {found.dataset: arguments.image_root for one in rated for found in one.predictions if arguments.image_root}
     if len(roots) > 1:
         raise ConfigError(f"--image-root is of one data set; these answers are of {', '.join(sorted(roots))}")
-    lines = []
     for name, exported in made.items():
         if not exported.rows:
             raise DataError(f"{name}: nothing to write; {_left_out(exported) or 'no answers'}")
@@ -86,15 +94,39 @@ def export_preferences(arguments: argparse.Namespace) -> Output:
         "scorer": rated[0].spec.name,
         "models": labels,
         "images": bool(roots),
+        "notes": told,
         **{name: {"rows": len(found.rows), "left_out": dict(found.left_out)} for name, found in made.items()},
     }
     return Output(data, lines)
+
+
+def _rated(arguments: argparse.Namespace, labels: list[str]) -> tuple[list[RatedAnswers], list[str]]:
+    """Each model's answers with their ratings, and what there is to say of these."""
+    from ..rewards.preferences import rated_answers  # late: loads PIL
+    from ..rewards.sides import compared_answers  # late: as above
+
+    answers = [read_answers(path) for path in arguments.runs]
+    if arguments.study:
+        return compared_answers(arguments.study, dict(zip(labels, answers)), arguments.runs)
+    return [
+        rated_answers(found, path.parent, label, arguments.scorer)
+        for found, path, label in zip(answers, arguments.runs, labels)
+    ], []
 
 
 def _check(arguments: argparse.Namespace, formats: list[str]) -> None:
     """Raises ConfigError for what cannot be meant."""
     if arguments.label and len(set(arguments.label)) != len(arguments.runs):
         raise ConfigError(f"{len(arguments.runs)} files and {len(set(arguments.label))} names; one --label for each")
+    for path in arguments.runs:
+        if path.name == PREFERENCES or (path / PREFERENCES).is_file():
+            raise ConfigError(
+                f"{path} has verdicts on two models side by side, and no answers: give the PREDICTIONS of the two, and "
+                f"--study {path}"
+            )
+    if arguments.study and (len(arguments.runs) != 2 or arguments.scorer):
+        what = "--scorer has other scores; leave it out" if arguments.scorer else f"{len(arguments.runs)} PREDICTIONS"
+        raise ConfigError(f"--study goes by verdicts on two models side by side, and takes the two's answers: {what}")
     if "dpo" in formats and len(arguments.runs) < 2:
         raise ConfigError("a pair needs answers of two models: give two PREDICTIONS or more, or --format kto")
     if len({path.resolve() for path in arguments.runs}) < len(arguments.runs):

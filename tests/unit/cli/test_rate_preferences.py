@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.records import Prediction, Score
-from pefomed_plugin.rubrics import REPORT, VQA
+from pefomed_plugin.rubrics import CANNOT_JUDGE, REPORT, VQA
 from pefomed_plugin.scoring.files import write_scores
 from pefomed_plugin.scoring.ratings import human_spec
 from pefomed_plugin.services.judgements import write_judgements
+from pefomed_plugin.services.rating.preferences import (
+    PREFERENCES,
+    SAME,
+    TIE,
+    Preference,
+    read_preferences,
+    write_preferences,
+)
+from pefomed_plugin.services.rating.sheets import read_sheet, write_csv
 from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers, written_reports
 
@@ -100,6 +110,99 @@ def test_scores_of_a_scorer_stand_in_for_ratings(tmp_path):
     out = tmp_path / "out"
     assert main(["rate", "export-preferences", *runs, "--scorer", "exact_match", "--out", str(out)]) == 0
     assert [row["chosen_model"] for row in rows_of(out / "dpo.jsonl")] == ["a"]
+
+
+@pytest.fixture
+def sides(tmp_path):
+    """Two models side by side: won, lost, one verdict each way, a tie, cannot judge, nobody asked, the same text."""
+    mine = answers(7)
+    theirs = other(mine, [f"b{n}" for n in range(6)] + [mine[6].prediction])
+    for name, predictions in (("a", mine), ("b", theirs)):
+        (tmp_path / name).mkdir()
+        write_records(tmp_path / name / "predictions.jsonl", predictions)
+
+    def said(number, rater, preferred, reason=None):
+        first, second = ("b", "a") if number % 2 else ("a", "b")
+        return Preference(mine[number].id, number, rater, 1, first, second, preferred, reason)
+
+    verdicts = [said(0, "r", "a"), said(0, "s", "a"), said(1, "r", "b"), said(1, "s", TIE), said(2, "r", "a")]
+    verdicts += [said(2, "s", "b"), said(3, "r", TIE), said(4, "r", None, CANNOT_JUDGE)]
+    verdicts += [Preference(mine[6].id, 6, None, None, "a", "b", TIE, SAME)]
+    (tmp_path / "study").mkdir()
+    write_preferences(tmp_path / "study" / PREFERENCES, ("a", "b"), verdicts)
+    return [str(tmp_path / name / "predictions.jsonl") for name in "ab"], tmp_path / "study"
+
+
+def test_verdicts_on_two_models_side_by_side(sides, tmp_path, capsys):
+    runs, study = sides
+    for order in (runs, runs[::-1]):  # which is which is told by names, not by their order
+        out = tmp_path / f"out-{Path(order[0]).parent.name}"
+        assert main(["rate", "export-preferences", *order, "--study", str(study), "--out", str(out)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "8 verdicts of 2 rater(s); left out of them: 1 cannot judge" in said
+        assert "left out: 2 rated alike; 2 not rated; 1 the same text" in said
+        assert "not checked: whether these are the answers" in said
+        pairs = rows_of(out / "dpo.jsonl")
+        assert [(row["chosen_model"], row["rejected_model"], row["chosen_rating"]) for row in pairs] == [
+            ("a", "b", 1.0),
+            ("b", "a", 0.75),
+        ]
+        assert pairs[1]["chosen"][0]["content"] == "b1"
+        labels = {(row["id"], row["model"]): row["label"] for row in rows_of(out / "kto.jsonl")}
+        assert labels == {
+            ("invented-0", "a"): True,
+            ("invented-0", "b"): False,
+            ("invented-1", "a"): False,
+            ("invented-1", "b"): True,
+        }
+    wanted = ["--study", str(study / PREFERENCES), "--format", "dpo", "--margin", "0.5", "--out", str(tmp_path / "m")]
+    assert main(["rate", "export-preferences", *runs, *wanted, "--json"]) == 0
+    assert "8 verdicts" in json.loads(capsys.readouterr().out)["notes"][-1]
+    assert [row["id"] for row in rows_of(tmp_path / "m" / "dpo.jsonl")] == ["invented-0"]
+
+
+def test_verdicts_on_other_answers_are_refused(sides, tmp_path, capsys):
+    runs, study = sides
+
+    def refused(*words):
+        assert main(["rate", "export-preferences", *words, "--out", str(tmp_path / "out")]) == 2
+        assert not (tmp_path / "out").exists()
+        return " ".join(capsys.readouterr().err.split())
+
+    assert "give the PREDICTIONS of the two, and --study" in refused(str(study / PREFERENCES))
+    assert "give the PREDICTIONS of the two, and --study" in refused(str(study), "--format", "kto")
+    assert "takes the two's answers: 1 PREDICTIONS" in refused(runs[0], "--study", str(study))
+    assert "leave it out" in refused(*runs, "--study", str(study), "--scorer", "exact_match")
+    named = refused(*runs, "--study", str(study), "--label", "x", "--label", "y")
+    assert "compares 'a' and 'b'" in named and "--label NAME" in named
+    assert "no such file" in refused(*runs, "--study", str(tmp_path / "a"))
+    models, found = read_preferences(study)
+    write_preferences(study / PREFERENCES, models, [replace(found[0], preferred="c"), replace(found[1], sample_id="x")])
+    wrong = refused(*runs, "--study", str(study))
+    assert "'c' is neither a model nor a tie" in wrong and "x: not among the answers" in wrong
+    write_preferences(study / PREFERENCES, models, found[-2:])
+    assert "nobody preferred anything" in refused(*runs, "--study", str(study))
+
+
+def test_a_study_is_of_the_answers_that_it_was_made_for(tmp_path, capsys):
+    mine = answers(3)
+    runs = []
+    for name, texts in (("a", ["x", "y", "z"]), ("b", ["u", "v", "w"])):
+        (tmp_path / name).mkdir()
+        runs.append(str(tmp_path / name / "predictions.jsonl"))
+        write_records(Path(runs[-1]), other(mine, texts))
+    study, sides = tmp_path / "study", [runs[0], "--against", runs[1]]
+    assert main(["rate", "export", *sides, "--raters", "anna", "--csv", "--out", str(study)]) == 0
+    sheet = study / "anna.csv"
+    write_csv(sheet, [replace(row, rating="A" if row.answer in "xyz" else "B") for row in read_sheet(sheet)], True)
+    assert main(["rate", "import", str(study), *sides]) == 0
+    wanted = ["rate", "export-preferences", *runs, "--study", str(study), "--out"]
+    assert main([*wanted, str(tmp_path / "out")]) == 0
+    assert "not checked" not in capsys.readouterr().out
+    assert [row["chosen"][0]["content"] for row in rows_of(tmp_path / "out" / "dpo.jsonl")] == ["x", "y", "z"]
+    write_records(Path(runs[0]), other(mine, ["other", "y", "z"]))
+    assert main([*wanted, str(tmp_path / "again")]) == 2
+    assert "was made for other predictions" in " ".join(capsys.readouterr().err.split())
 
 
 def test_images_go_into_parquet_that_datasets_gives_to_trl(two, tmp_path):
