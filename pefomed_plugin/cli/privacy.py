@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
     from ..services.privacy.cleaning import Cleaned
-    from ..services.privacy.scanning import Looker, Source
+    from ..services.privacy.scanning import Looker
+    from ..services.privacy.sources import Source
 
 _INTERRUPTED = 130
 
@@ -63,7 +64,8 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.what == "log":
         return _log(arguments)
     from ..services.privacy.cleaning import check_out  # late: loads PIL
-    from ..services.privacy.scanning import Looker, find_sources, scan, severity_order  # late: loads PIL
+    from ..services.privacy.scanning import Looker, scan, severity_order  # late: loads PIL
+    from ..services.privacy.sources import find_sources  # late: loads PIL
 
     if arguments.redact != (arguments.out is not None):
         raise ConfigError("--redact and --out DIR go together: the cleaned copy is written there")
@@ -84,12 +86,13 @@ def run(arguments: argparse.Namespace) -> Output:
 
 def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Source], links: Sequence[str]) -> Output:
     from ..services.privacy.cleaning import Cleaner  # late: loads PIL
-    from ..services.privacy.scanning import find_sources, scan, severity_order  # late: loads PIL
+    from ..services.privacy.scanning import scan, severity_order  # late: loads PIL
+    from ..services.privacy.sources import LINKS, find_sources  # late: loads PIL
 
     cleaner = Cleaner(looker, sources, arguments.out)
     done = cleaner.copy(sources)
     if links:
-        done.not_copied["links, which are not followed"] += len(links)
+        done.not_copied[LINKS] = [looker.shown(link) for link in links]
     shown: list[Shown] = [changes_table(done.changes), ""] if done.changes else []
     shown += _cleaned_lines(done, len(sources), arguments.out, cleaner.changes_path)
     found = Scan()
@@ -106,7 +109,7 @@ def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Sou
         "changes": [asdict(change) for change in done.changes],
         "files": dict(done.files),
         "left": done.left,
-        "not_copied": dict(done.not_copied),
+        "not_copied": done.not_copied,
         "found_in_copy": [asdict(finding) for finding in found.findings],
         "unread_in_copy": found.unread,
         **_how(looker),
@@ -127,12 +130,17 @@ def _scan_shown(found: Scan, looker: Looker, total: int, most: int) -> list[Show
         shown.append(f"{found.marks:,} places were taken out before (___, [NAME], shifted dates, made-up numbers)")
     shown += [f"{count:,} files: {text}" for text, count in found.notes.items()]
     if found.not_looked_at:
-        others = ", ".join(f"{count:,} {kind}" for kind, count in found.not_looked_at.most_common())
-        shown.append(f"not looked at: {others}")
+        others = ", ".join(f"{len(names):,} {reason}" for reason, names in _most_first(found.not_looked_at))
+        shown.append(f"not looked at (--json has their names): {others}")
     shown += _unread_lines(found)
     if found.interrupted_after is not None:
         shown.append(f"interrupted after {found.interrupted_after:,} of {total:,} files: the others were not looked at")
     return shown
+
+
+def _most_first(named: Mapping[str, list[str]]) -> list[tuple[str, list[str]]]:
+    """(why, names), that of most files first."""
+    return sorted(named.items(), key=lambda one: -len(one[1]))
 
 
 def _unread_lines(found: Scan) -> list[str]:
@@ -144,7 +152,8 @@ def _cleaned_lines(done: Cleaned, total: int, out: Path, changes: Path) -> list[
     lines: list[Shown] = [f"copied to {out}: {counted}; every change is in {changes}"]
     if done.not_copied:
         lines.append("not copied, because they cannot be cleaned:")
-        lines += [f"  - {count:,} {why}" for why, count in done.not_copied.most_common()]
+        for reason, names in _most_first(done.not_copied):
+            lines += [f"  - {len(names):,} {reason}:", *(f"  {line}" for line in bullets(names))]
     if done.left:
         lines += ["not cleaned:", *bullets(done.left)]
     if done.interrupted_after is not None:
@@ -156,7 +165,7 @@ def _scan_data(found: Scan, looker: Looker) -> dict[str, Any]:
     return {
         "findings": [{**asdict(finding), "severity": finding.severity} for finding in found.findings],
         "files": dict(found.files),
-        "not_looked_at": dict(found.not_looked_at),
+        "not_looked_at": found.not_looked_at,
         "unread": found.unread,
         "notes": found.notes,
         "taken_out_before": found.marks,

@@ -24,24 +24,12 @@ from ..images.dicom import read_dicom
 from .burned_in import Box, may_hold_text
 from .dicom_headers import Uids, clean
 from .findings import KINDS
-from .image_metadata import texts_beside, without_metadata
+from .image_metadata import take_apart, texts_beside
 from .patterns import in_place_of, kind_of_field
+from .pixels import blank_frames, painted_black, written_anew
 from .recognisers import Recogniser
-from .scanning import (
-    DICOM,
-    DICOM_FILE,
-    IMAGE,
-    IMAGE_FILE,
-    MOST_PIXELS,
-    Looker,
-    Source,
-    damage_said,
-    form_of,
-    frames_to_look_at,
-    identifying,
-    said_without,
-    spans_of_name,
-)
+from .scanning import MOST_PIXELS, Looker, frames_to_look_at, identifying, read_dataset
+from .sources import DICOM, DICOM_FILE, IMAGE, IMAGE_FILE, Source, damage_said, form_of, said_without, spans_of_name
 from .text_files import NoText, visit_file
 
 CHANGES = "privacy-changes.csv"
@@ -74,8 +62,8 @@ class Cleaned:
     """``cleaned`` or ``as it was`` -> how many."""
     left: list[str] = field(default_factory=list)
     """``file: what`` of what may be left in the copy."""
-    not_copied: Counter = field(default_factory=Counter)
-    """Why -> how many files."""
+    not_copied: dict[str, list[str]] = field(default_factory=dict)
+    """Why -> names of files."""
     interrupted_after: int | None = None
 
 
@@ -145,17 +133,17 @@ class Cleaner:
                 if len(self.done.changes) == before:  # byte for byte, not as this program would write it
                     path.write_bytes(source.path.read_bytes())
         except NoText as reason:
-            self._leave_out(path, before, f"{source.path.suffix.lower() or 'no ending'}: {reason}")
+            self._leave_out(source, path, before, f"{source.path.suffix.lower() or 'no ending'}: {reason}")
             return
         except (PefomedError, OSError) as error:
-            self._leave_out(path, before, said_without(source.path, error))
+            self._leave_out(source, path, before, said_without(source.path, error))
             return
         self.done.files["cleaned" if len(self.done.changes) > before else "as it was"] += 1
 
-    def _leave_out(self, path: Path, before: int, reason: str) -> None:
+    def _leave_out(self, source: Source, path: Path, before: int, reason: str) -> None:
         path.unlink(missing_ok=True)
         del self.done.changes[before:]
-        self.done.not_copied[reason] += 1
+        self.done.not_copied.setdefault(reason, []).append(self._looker.shown(source.name))
 
     def _visitor(self, name: str) -> Any:
         recogniser: Recogniser = self._looker.recogniser
@@ -188,15 +176,15 @@ class Cleaner:
         return in_place_of(found, kind), f"replaced by {KINDS[kind].placeholder}"
 
     def _dicom(self, source: Path, path: Path, name: str) -> None:
-        import pydicom  # late: optional
-
-        dataset = pydicom.dcmread(source, force=True)
+        dataset = read_dataset(source.read_bytes())
+        if "DirectoryRecordSequence" in dataset:
+            raise NoText("a DICOMDIR: it lists files and where they stand, which does not hold of a copy")
         says = str(dataset.get("BurnedInAnnotation") or "").upper()
         boxes = self._boxes_of_frames(dataset, source, name, says) if "PixelData" in dataset else []
         for held, done in clean(dataset, self._looker.recogniser, self._uids):
             self._told(name, held.place, held.kind, done)
         if boxes:
-            _blank_frames(dataset, boxes)
+            blank_frames(dataset, boxes)
             dataset.BurnedInAnnotation = "NO"
             self._told(name, "pixels", "burned in", f"{len(boxes)} areas made black")
         _save(dataset, path)
@@ -224,19 +212,39 @@ class Cleaner:
         with Image.open(source) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise NoText(f"more than {MOST_PIXELS:,} pixels")
-            beside = list(texts_beside(image))
-            boxes = self._boxes(image, name)
             content = source.read_bytes()
+            parts = take_apart(content)
+            frames = 1 if parts else getattr(image, "n_frames", 1)  # of a JPEG what is behind the first one goes
+            beside, boxes = self._look_at_frames(image, frames, name)
+            beside += parts.texts() if parts else ()
+            if parts and (parts.said or parts.behind) and not beside:
+                beside.append(("beside the pixels", f"{len(parts.said)} segments"))
+            if boxes and frames > 1:
+                raise NoText("text within one of several frames, which is made black in images of one only")
             if boxes:
-                content = _painted(image, boxes)
+                content = painted_black(image, boxes)
                 self._told(name, "pixels", "burned in", f"{len(boxes)} areas made black, the image written anew")
-            bare = without_metadata(content)
-        if bare is None and beside and not boxes:
-            raise NoText("says something beside its pixels, which is taken out of JPEG and PNG only")
-        path.write_bytes(content if bare is None else bare)
+                parts = take_apart(content)
+            elif parts is None and beside:
+                content = written_anew(image, frames)
+        path.write_bytes(parts.bare if parts else content)
         for place, text in beside:
             if text:
                 self._told(name, place, "description", "removed")
+
+    def _look_at_frames(self, image: Any, frames: int, name: str) -> tuple[list[tuple[str, str]], list[Box]]:
+        """What an image says beside its pixels, and where text is within them."""
+        beside: list[tuple[str, str]] = []
+        boxes: list[Box] = []
+        chosen = frames_to_look_at(frames)
+        for frame in chosen:
+            image.seek(frame)
+            beside += texts_beside(image)
+            boxes += self._boxes(image, name)
+        image.seek(0)
+        if len(chosen) < frames:
+            self.done.left.append(f"{name}: {frames - len(chosen)} frames were not looked at for text in the image")
+        return beside, boxes
 
     def _told(self, name: str, place: str, kind: str, done: str) -> None:
         self.done.changes.append(Change(name, place, kind, done))
@@ -252,38 +260,6 @@ class Cleaner:
             writer = csv.writer(file)
             writer.writerow(["file", "place", "kind", "done"])
             writer.writerows((one.file, one.place, one.kind, one.done) for one in self.done.changes)
-
-
-def _painted(image: Any, boxes: Sequence[Box]) -> bytes:
-    """An image with black boxes, in its own format; JPEG at quality 95."""
-    from PIL import ImageDraw  # late: heavy
-
-    painted = image.copy()
-    draw = ImageDraw.Draw(painted)
-    for box in boxes:
-        draw.rectangle((box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2), fill=0)
-    buffer = BytesIO()
-    kind = image.format or "PNG"
-    painted.info = {}
-    painted.save(buffer, kind, **({"quality": 95} if kind == "JPEG" else {}))
-    return buffer.getvalue()
-
-
-def _blank_frames(dataset: Any, boxes: Sequence[Box]) -> None:
-    """Black boxes in every frame; compressed pixels are unpacked for it."""
-    import numpy as np  # late: heavy
-
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        dataset.decompress()
-    pixels = np.array(dataset.pixel_array)
-    frames = pixels if int(dataset.get("NumberOfFrames") or 1) > 1 else pixels[np.newaxis]
-    black = frames.max() if str(dataset.PhotometricInterpretation) == "MONOCHROME1" else frames.min()
-    for left, top, right, bottom in boxes:
-        frames[:, max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = black
-    if int(dataset.get("SamplesPerPixel") or 1) > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1:
-        frames = np.moveaxis(frames, -1, 1)
-    content = np.ascontiguousarray(frames).tobytes()
-    dataset.PixelData = content + b"\0" * (len(content) % 2)
 
 
 def _save(dataset: Any, path: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .findings import KINDS, mask
-from .patterns import in_place_of
+from .patterns import find_in_field, in_place_of
 from .recognisers import Recogniser
 
 TABLE = Path(__file__).with_name("dicom_profile.csv")
@@ -35,12 +35,12 @@ _DUMMIES = {
 }
 _DUMMY_TEXT = "ANONYMOUS"
 _NUMBERS = {"US": 0, "SS": 0, "UL": 0, "SL": 0, "FL": 0.0, "FD": 0.0, "UV": 0, "SV": 0}
-_FREE_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
+_FREE_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "UR", "AE", "CS"})
 _BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN"})
 _DE_IDENTIFIED = frozenset(
     {"", "ANONYMOUS", "ANONYMIZED", "ANON", "NONE", "UNKNOWN", "N/A", *(kind.placeholder for kind in KINDS.values())}
 )
-_PATIENT_ID = 0x00100020
+_PATIENT_ID, _PATIENT_AGE = 0x00100020, 0x00101010
 _PSEUDONYM = re.compile(r"ANON-[0-9a-f]{10}")
 _IDS = (0x00100020, 0x00080050, 0x00101000, 0x00101001, 0x00101002, 0x00380010, 0x00201206)
 _PERSONAL = {
@@ -50,6 +50,10 @@ _PERSONAL = {
     0x00080081: "address",
     0x00080094: "phone",
 }
+_OF_THE_FILE = frozenset(
+    {0x00020016, 0x00020017, 0x00020018, 0x00020026, 0x00020027, 0x00020028, 0x00020100, 0x00020102}
+)
+"""Of the file's meta information: application entities, their addresses, and what is private."""
 _METHOD = "PS3.15 Basic Application Level Confidentiality Profile (pefomed privacy)"
 
 
@@ -61,13 +65,23 @@ def profile() -> dict[str, str]:
 
 
 def action_of(tag: int) -> str:
-    """What the profile does to an attribute: ``X``, ``Z``, ``D``, ``U``, or empty where it is kept."""
-    if (tag >> 16) % 2:
+    """What the profile does to an attribute: ``X``, ``Z``, ``D``, ``U``, or empty where it is kept.
+
+    One that no dictionary has is treated as a private one: nobody knows what it holds.
+    """
+    if (tag >> 16) % 2 or tag in _OF_THE_FILE or not _is_known(tag):
         return REMOVE
     name = f"{tag:08X}"
     group, table = name[:2], profile()
     found = table.get(name) or table.get(f"{group}xx{name[4:]}") or table.get(f"{group}xxxxxx") or ""
     return found.rpartition("/")[2]
+
+
+@cache
+def _is_known(tag: int) -> bool:
+    from pydicom.datadict import dictionary_has_tag, repeater_has_tag  # late: optional
+
+    return (tag & 0xFFFF) == 0 or dictionary_has_tag(tag) or repeater_has_tag(tag)
 
 
 @dataclass(frozen=True)
@@ -99,10 +113,10 @@ class Uids:
 
 
 def look_at(dataset: Any, recogniser: Recogniser) -> tuple[list[Held], int]:
-    """What of a header identifies; how many places say that something was taken out before."""
-    marks, held = 0, []
+    """What identifies in a header and in the file before it; how many places were cleaned before."""
+    marks, held = 0, _of_preamble(dataset)
     is_cleaned = str(dataset.get("PatientIdentityRemoved") or "").upper() == "YES"
-    for place, element in _elements(dataset):
+    for place, element in [*_elements(getattr(dataset, "file_meta", None) or ()), *_elements(dataset)]:
         kind, count = _kind(element, is_cleaned, recogniser)
         marks += count
         if kind:
@@ -120,22 +134,18 @@ def clean(dataset: Any, recogniser: Recogniser, uids: Uids) -> list[tuple[Held, 
     _clean_level(dataset, "", recogniser, uids, changed)
     meta = getattr(dataset, "file_meta", None)
     if meta is not None:
-        if "MediaStorageSOPInstanceUID" in meta and "SOPInstanceUID" in dataset:
-            meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        for name in (
-            "SourceApplicationEntityTitle",
-            "SendingApplicationEntityTitle",
-            "ReceivingApplicationEntityTitle",
-        ):
-            if name in meta:
-                delattr(meta, name)
-        for name in ("PrivateInformationCreatorUID", "PrivateInformation"):
-            if name in meta:
-                delattr(meta, name)
+        _clean_level(meta, "", recogniser, uids, changed)
+    changed += [(told, "emptied") for told in _of_preamble(dataset)]
     if getattr(dataset, "preamble", None):
         dataset.preamble = b"\0" * 128
     _say_it_is_cleaned(dataset)
     return changed
+
+
+def _of_preamble(dataset: Any) -> list[Held]:
+    """The 128 bytes before a DICOM file, which are for other programs."""
+    said = bytes(getattr(dataset, "preamble", None) or b"").strip(b"\0 ")
+    return [Held(0, "preamble", "private", mask("bytes"), REMOVE)] if said else []
 
 
 def _say_it_is_cleaned(dataset: Any) -> None:
@@ -236,7 +246,7 @@ def _kind(element: Any, is_cleaned: bool, recogniser: Recogniser) -> tuple[str, 
         or set(text) <= set("_X*^ ")
     ):
         return "", 1
-    if (tag >> 16) % 2:
+    if (tag >> 16) % 2 or not _is_known(tag):
         return "private", 0
     action = action_of(tag)
     if not action:
@@ -250,11 +260,13 @@ def _kind(element: Any, is_cleaned: bool, recogniser: Recogniser) -> tuple[str, 
         return ("" if is_cleaned else "uid"), 0
     if vr in ("DA", "DT") and int(text[:4] or 0 if text[:4].isdigit() else 0) >= 2100:
         return "", 1
+    if tag == _PATIENT_AGE and find_in_field(text, "age")[0]:
+        return "age", 0
     return _fallback_kind(tag, vr), 0
 
 
 def _fallback_kind(tag: int, vr: str) -> str:
-    if (tag >> 16) % 2:
+    if (tag >> 16) % 2 or not _is_known(tag):
         return "private"
     if vr == "PN":
         return "name"

@@ -71,8 +71,8 @@ class Scan:
     findings: list[Finding] = field(default_factory=list)
     files: Counter = field(default_factory=Counter)
     """How a file was read -> how many."""
-    not_looked_at: Counter = field(default_factory=Counter)
-    """Why -> how many files."""
+    not_looked_at: dict[str, list[str]] = field(default_factory=dict)
+    """Why -> names of files."""
     unread: list[str] = field(default_factory=list)
     """``file: why`` of files that could not be read."""
     notes: dict[str, int] = field(default_factory=dict)

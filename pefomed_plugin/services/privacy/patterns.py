@@ -33,7 +33,7 @@ _MOST_LINES = 3
 _OLDEST = 89
 """Older ages are told of few: 45 CFR 164.514(b)(2)(i)(C)."""
 _AGE = re.compile(r"0?(\d{1,3})(?:\.0)?\s?(?:y\w*\.?|jahre?|j\.?)?", re.IGNORECASE)
-_WITHOUT_DIGITS = frozenset({"name", "given", "relative", "institution", "email"})
+_WITHOUT_DIGITS = frozenset({"name", "given", "relative", "query", "institution", "email"})
 _LAST_SHIFTED = 2100
 """From this year on dates are shifted: MIMIC's lie between 2100 and 2214."""
 
@@ -116,6 +116,8 @@ def _checked(kind: str, match: re.Match[str]) -> str:
         return "name" if is_name and not _ACRONYM.search(family) else ""
     if kind == "relative":
         return "name" if _plain(match["given"]) in GIVEN_NAMES else ""
+    if kind == "query":
+        return "id"
     if kind == "network":
         return kind if all(int(part) <= 255 for part in value.split(".")) else ""
     if kind == "number":

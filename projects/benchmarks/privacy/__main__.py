@@ -18,7 +18,8 @@ from typing import Any
 from pefomed_plugin.services.privacy.burned_in import Reader, find_reader, may_hold_text
 from pefomed_plugin.services.privacy.dicom_headers import action_of, look_at, profile
 from pefomed_plugin.services.privacy.recognisers import Recogniser, find_recogniser
-from pefomed_plugin.services.privacy.scanning import identifying, spans_of_name
+from pefomed_plugin.services.privacy.scanning import identifying
+from pefomed_plugin.services.privacy.sources import spans_of_name
 
 from .planting import FAMILY, GIVEN, make_text
 

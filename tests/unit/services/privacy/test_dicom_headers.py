@@ -6,13 +6,18 @@ import re
 
 import pytest
 
+from pefomed_plugin.services.privacy.burned_in import find_reader
+from pefomed_plugin.services.privacy.cleaning import Cleaner
 from pefomed_plugin.services.privacy.dicom_headers import TABLE, Uids, action_of, clean, look_at, profile
 from pefomed_plugin.services.privacy.recognisers import OWN, find_recogniser
+from pefomed_plugin.services.privacy.scanning import Looker, scan
+from pefomed_plugin.services.privacy.sources import find_sources
 
 pydicom = pytest.importorskip("pydicom")
 Dataset, Sequence = pydicom.dataset.Dataset, pydicom.sequence.Sequence
 dictionary_description, dictionary_VR = pydicom.datadict.dictionary_description, pydicom.datadict.dictionary_VR
 
+WRITTEN = {"enforce_file_format": True} if pydicom.__version__ >= "3" else {"write_like_original": False}
 RECOGNISER = find_recogniser(OWN)
 VALUES = {
     "DA": "20190304",
@@ -118,6 +123,71 @@ def test_a_cleaned_header_keeps_the_image_and_its_relations_and_nothing_of_the_p
         dataset.PatientIdentityRemoved == "YES" and dataset.DeidentificationMethodCodeSequence[0].CodeValue == "113100"
     )
     assert look_at(dataset, RECOGNISER)[0] == []
+
+
+HIDDEN = {
+    "meta information": lambda one: setattr(one.file_meta, "SourceApplicationEntityTitle", "WEBER"),
+    "private meta information": lambda one: one.file_meta.update(
+        {
+            0x00020100: pydicom.DataElement(0x00020100, "UI", "1.2.3"),
+            0x00020102: pydicom.DataElement(0x00020102, "OB", b"WEBER "),
+        }
+    ),
+    "preamble": lambda one: setattr(one, "preamble", b"WEBER".ljust(128, b"\0")),
+    "behind the pixels": lambda one: (one.add_new(0x7FE10010, "LO", "ACME"), one.add_new(0x7FE11001, "LO", "WEBER")),
+    "padding": lambda one: one.add_new(0xFFFCFFFC, "OB", b"WEBER "),
+    "an attribute that nobody knows": lambda one: one.add_new(0x00280999, "CS", "WEBER"),
+    "bytes that nobody knows": lambda one: one.add_new(0x00100999, "UN", b"WEBER "),
+    "an address": lambda one: one.add_new(0x00081190, "UR", "http://pacs/wado?patientID=WEBER"),
+    "a code": lambda one: one.add_new(0x00181400, "LO", "of Dr. WEBER"),
+    "a word": lambda one: setattr(one, "SequenceName", "of WEBER, MD"),
+}
+
+
+@pytest.mark.parametrize("hide", HIDDEN.values(), ids=HIDDEN)
+def test_wherever_a_file_may_hold_it_it_is_found_and_gone(tmp_path, hide):
+    one = Dataset()
+    one.file_meta = pydicom.dataset.FileMetaDataset()
+    one.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = "2.25.7"
+    one.PatientIdentityRemoved, one.BurnedInAnnotation = "YES", "NO"
+    one.Rows = one.Columns = 4
+    one.SamplesPerPixel, one.PhotometricInterpretation, one.PixelRepresentation = 1, "MONOCHROME2", 0
+    one.BitsAllocated = one.BitsStored = 8
+    one.HighBit, one.PixelData = 7, bytes(16)
+    (tmp_path / "a").mkdir()
+    one.save_as(tmp_path / "a" / "x.dcm", **WRITTEN)
+    look = Looker(RECOGNISER, find_reader("none"))
+    sources, links = find_sources([tmp_path / "a"])
+    assert scan(sources, links, look).findings == []
+    hide(one)
+    one.save_as(tmp_path / "a" / "x.dcm", **WRITTEN)
+    assert b"WEBER" in (tmp_path / "a" / "x.dcm").read_bytes() and scan(sources, links, look).findings
+    done = Cleaner(look, sources, tmp_path / "b").copy(sources)
+    assert done.files == {"cleaned": 1} and b"WEBER" not in (tmp_path / "b" / "x.dcm").read_bytes()
+    assert pydicom.dcmread(tmp_path / "b" / "x.dcm").pixel_array.shape == (4, 4)
+    assert scan(find_sources([tmp_path / "b" / "x.dcm"])[0], [], look).findings == []
+
+
+def test_an_age_above_89_is_one_and_a_directory_of_files_is_not_copied(tmp_path):
+    dataset = Dataset()
+    dataset.PatientAge = "095Y"
+    assert [one.kind for one in look_at(dataset, RECOGNISER)[0]] == ["age"]
+    dataset.PatientAge = "054Y"
+    assert [one.kind for one in look_at(dataset, RECOGNISER)[0]] == ["description"]
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "2.25.7"
+    dataset.DirectoryRecordSequence = Sequence([ward()])
+    (tmp_path / "a").mkdir()
+    dataset.save_as(tmp_path / "a" / "DICOMDIR", **WRITTEN)
+    sources, links = find_sources([tmp_path / "a"])
+    look = Looker(RECOGNISER, find_reader("none"))
+    assert any("PatientName" in one.place for one in scan(sources, links, look).findings)
+    (reason,) = Cleaner(look, sources, tmp_path / "b").copy(sources).not_copied
+    assert "a DICOMDIR" in reason
 
 
 def test_another_cleaning_has_other_uids():
