@@ -19,7 +19,7 @@ from ..reporting.estimates import as_data, estimate_view
 from ..reporting.rendering import to_data, to_markdown
 from ..reporting.table import COUNT, FIGURE, Code, Column, Table
 from ..services.memory.advice import best_options, largest_batch
-from ..services.memory.cards import CARDS, find_cards
+from ..services.memory.cards import CARDS, Card, find_cards
 from ..services.memory.estimate import CARDS_GB, GIB, estimate
 from ..services.memory.operations import UTILISATION
 from ..toolkit.start import settled
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> Output:
         return Output(data, [*shown, "Hours: name a card, for example --gpu A100-80 --gpus 4 --price 2.50"])
     from ..adapters.training.duration import duration, unknown_samples  # late: loads numpy and PIL
 
-    _check_hours(config, unknown_samples(config))
+    _check_hours(config, unknown_samples(config), kinds)
     part, price = arguments.utilisation, arguments.price
     hours = [duration(config, found.size, card, arguments.gpus, part) for card in kinds]
     data["hours"] = hours_data(hours, part, price)
@@ -104,7 +104,7 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     return with_options("doctor", arguments)
 
 
-def _check_hours(config: Configuration, unknown: Sequence[str]) -> None:
+def _check_hours(config: Configuration, unknown: Sequence[str], kinds: Sequence[Card]) -> None:
     """Refuse what the arithmetic of hours does not hold for."""
     problems = [
         f"{name}: how many samples it has is not known; prepare it first (pefomed prepare {name} ...) and point "
@@ -113,6 +113,12 @@ def _check_hours(config: Configuration, unknown: Sequence[str]) -> None:
     ]
     if config.run.amp_precision == "fp32":
         problems.append("run.precision is fp32, and cards are compared by what they compute in 16 bits; set it to bf16")
+    if config.run.amp_precision == "bf16":
+        problems += [
+            f"run.precision is bf16, which {card.name} does not have; run.precision=fp16"
+            for card in kinds
+            if not card.has_bf16
+        ]
     if problems:
         raise ConfigError("hours cannot be told", problems)
 

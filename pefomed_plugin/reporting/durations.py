@@ -35,6 +35,11 @@ def hours_view(
     notes = [
         f"Arithmetic: in training {utilisation:.0%} of a card's 16-bit operations a second (an H200 reached 38 %, "
         f"batch of 6), in answering {READING:.0%} of its memory's speed; texts of the data sets' mean length.",
+        *(
+            f"{row.card.name}: {row.card.tera_flops:g} x 10^12 operations and {row.card.memory_gb_s:g} x 10^9 bytes a "
+            f"second ({row.card.source})." + ("" if row.card.has_bf16 else " It has no bf16: runs take fp16 there.")
+            for row in found
+        ),
         "Loading of images, starting, checkpoints and waiting between cards are not counted (docs/memory.md).",
     ]
     if shares_images:

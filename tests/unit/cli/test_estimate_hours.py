@@ -79,6 +79,7 @@ def test_it_is_shown_with_what_is_assumed(capsys: pytest.CaptureFixture) -> None
     shown = capsys.readouterr().out
     assert "4 x A40" in shown
     assert "40% of a card's 16-bit operations" in shown
+    assert "A40: 149.7 x 10^12 operations" in shown and "no bf16" not in shown
     assert "48 GB card" in shown and "24 GB card" not in shown, "the named card's own memory is asked for"
 
 
@@ -94,3 +95,11 @@ def test_what_cannot_be_told_is_refused(capsys: pytest.CaptureFixture, tmp_path:
     assert "fp32" in told
     assert main(["estimate", "--cfg-path", STAGE2, "--price", "2"]) == 2
     assert "--gpu" in capsys.readouterr().err
+
+
+def test_cards_without_bf16(capsys: pytest.CaptureFixture) -> None:
+    assert main(["estimate", "--cfg-path", STAGE2, "--gpu", "T4"]) == 0
+    assert "It has no bf16: runs take fp16 there." in " ".join(capsys.readouterr().out.split())
+    assert main(["estimate", "--cfg-path", STAGE2, "--gpu", "T4", "V100", "--options", "run.precision=bf16"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "bf16, which T4 does not have; run.precision=fp16" in told and "which V100 does" in told
