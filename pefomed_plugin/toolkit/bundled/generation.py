@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import torch
 from torch import nn
@@ -22,6 +22,9 @@ from .greedy import Answer, Counted, Slots
 from .packing import Packed
 from .sequence import PaddedRows, pad_left
 from .stepwise import Stepwise
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 REFILL = 4
 """Waiting questions enter as soon as one of so many slots is free: few at a time, and a GPU's work is starting it."""
@@ -177,6 +180,16 @@ class Generation(BaseModel):
         """Answers that the caller admits, advances and drops himself, so many side by side; for a server."""
         self.forget_slots()
         return Stepwise(self, slots)
+
+    def train(self, mode: bool = True) -> Self:
+        """Slots that were kept are of weights that change now."""
+        if mode:
+            self.forget_slots()
+        return super().train(mode)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        self.forget_slots()
+        return super()._apply(fn, recurse)
 
     def forget_slots(self) -> None:
         """Give the memory back that answering keeps for the next time."""

@@ -15,42 +15,29 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...config.model import read_model_config
 from ...errors import ConfigError
 from ...families import LanguageModelFamily, Tokenizer, family_of_config
 from ...lora import LoraSettings
 from ...prompts import IMAGE_PLACEHOLDER
-from ...services.console import say
-from ...vision_encoders import VIT_G, VisionEncoder, encoder_of, family_of, recorded_encoder
-from ..checkpoint import read_checkpoint
-from ..language_folder import open_language_folder
-from ..language_weights import fingerprint as language_fingerprint
-from ..start import lora_of_section, settle_model
-from ..vision_weights import fingerprint
+from ...vision_encoders import VIT_G, VisionEncoder
 from . import language
+from .building import build_model
 from .decoder import Places, Wanted, block_of, decode
 from .generation import Generation
 from .packing import Packed, Packer
 from .registry import registry
 from .sequence import PaddedRows, lay_out
-from .vision import build_vision_encoder, last_norm, normalise_pixels
-
-_FROZEN_VISION = ("visual_encoder", "ln_vision")
-_PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+from .sight import Sight
 
 
 @registry.register_model("minigpt_v2")
-class MiniGPTv2(Generation):
+class MiniGPTv2(Sight, Generation):
     """The model of the paper; ``model(samples)["loss"]`` trains it, ``generate`` asks it."""
 
     PRETRAINED_MODEL_CONFIG_DICT = {"pretrain": "configs/models/minigpt_v2.yaml"}
     takes_several_images = True
     """A prompt may show several images, each where it has a placeholder."""
 
-    visual_encoder: Any  # modules, as Any: torch types an attribute of a module as "Tensor or Module"
-    ln_vision: Any
-    llama_model: Any
-    llama_proj: nn.Linear
     language_weights: str | None = None
     """Which weights the language model was filled with (``toolkit.language_weights``); None where that is not known."""
 
@@ -113,35 +100,11 @@ class MiniGPTv2(Generation):
         self.decoder = decoder
         """``packed``: our own order of work, in which questions can share a prefix; ``plain``: transformers' own."""
         self.truncated_answers = 0
-        self.vit_forwards = 0
-        """Images that have gone through the vision encoder so far."""
         self.use_grad_checkpoint_llm = use_grad_checkpoint_llm
         if use_grad_checkpoint_llm:
             language.recompute_layers(self.llama_model)
-        self.vit_on_cpu = vit_on_cpu
-        if vit_on_cpu:  # DistributedDataParallel wants all other tensors on one device
-            self._ddp_params_and_buffers_to_ignore = [
-                name
-                for name, _ in (*self.named_parameters(), *self.named_buffers())
-                if name.split(".")[0] in _FROZEN_VISION
-            ]
-
-    def _put_encoder(self, encoder: VisionEncoder, weights: Path | None) -> None:
-        self.encoder = encoder
-        self._vision_features = family_of(encoder.name)[0].features
-        self.visual_encoder = build_vision_encoder(encoder, weights).requires_grad_(False)
-        self.encoder_weights = fingerprint(self.visual_encoder) if weights else None
-        """Which weights the encoder was filled with; None where it is random."""
-        self.ln_vision = last_norm(encoder).requires_grad_(False)
-
-    def train(self, mode: bool = True) -> MiniGPTv2:
-        """Training mode for what is trained; the vision encoder always stays in evaluation mode."""
-        super().train(mode)
-        if mode:
-            self.forget_slots()
-        self.visual_encoder.eval()
-        self.ln_vision.eval()
-        return self
+        if vit_on_cpu:
+            self._keep_encoder_on_cpu()
 
     def begin_lora(self, starts: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
         """Let the weights lie without what LoRA began as, as a checkpoint has it."""
@@ -150,43 +113,6 @@ class MiniGPTv2(Generation):
             name: (a.detach().to("cpu", torch.float32), b.detach().to("cpu", torch.float32))
             for name, (a, b) in starts.items()
         }
-
-    @property
-    def device(self) -> torch.device:
-        """Where what is trained is; with ``vit_on_cpu`` the vision encoder is elsewhere."""
-        return self.llama_proj.weight.device
-
-    def _apply(self, fn: Any, recurse: bool = True) -> MiniGPTv2:
-        """Moves and casts of the whole model leave a vision encoder that is kept on the CPU as it is."""
-        self.forget_slots()
-        modules: dict[str, Any] = vars(self)["_modules"]
-        if self.vit_on_cpu:
-            self._modules = {name: module for name, module in modules.items() if name not in _FROZEN_VISION}
-        try:
-            return super()._apply(fn, recurse)
-        finally:
-            self._modules = modules
-
-    def encode_vision(self, images: torch.Tensor) -> torch.Tensor:
-        """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, last norm, class and register
-        tokens dropped.
-
-        Images are normalised floats, or the 8-bit pixels they are made from. It computes in the precision of its
-        weights (``model.vit_precision``), whatever the rest computes in.
-        """
-        frozen = next(self.visual_encoder.parameters())
-        self.vit_forwards += len(images)
-        if images.dtype == torch.uint8:
-            images = normalise_pixels(images.to(frozen.device), self.encoder)
-        with torch.no_grad(), torch.autocast(frozen.device.type, enabled=False):
-            features = self._vision_features(self.visual_encoder, images.to(frozen.device, frozen.dtype))
-            return self.ln_vision(features)[:, self.encoder.prefix_tokens :]
-
-    def encode_img(self, images: torch.Tensor) -> torch.Tensor:
-        """Visual tokens in the language model's space, (B, V, H), of images or of what ``encode_vision`` made."""
-        features = images if images.ndim == 3 else self.encode_vision(images)
-        grouped = features.reshape(len(features), -1, self.encoder.grouped_width)
-        return self.llama_proj(grouped.to(self.llama_proj.weight))
 
     def forward(self, samples: Mapping[str, Any], reduction: str = "mean") -> dict[str, torch.Tensor]:
         """Cross-entropy over the answer tokens.
@@ -256,11 +182,6 @@ class MiniGPTv2(Generation):
         parts = self.prompt_template.format(self.llama_tokenizer.plain(instruction_input)).split(IMAGE_PLACEHOLDER)
         return sum(len(self.llama_tokenizer.encode(part)) for part in parts) + (len(parts) - 1) * self.visual_tokens
 
-    @property
-    def visual_tokens(self) -> int:
-        """V: how many embeddings one image takes up in the prompt."""
-        return self.encoder.visual_tokens
-
     def _hidden_states(self, visual: torch.Tensor, layout: PaddedRows) -> torch.Tensor:
         embeddings = self._embed(visual, layout)
         mask = layout.attention_mask().to(embeddings.device)
@@ -315,59 +236,9 @@ class MiniGPTv2(Generation):
             CheckpointError: weights are missing, damaged, or do not fit; the tensors are listed.
             ConfigError: the section says another LoRA than the checkpoint was trained with.
         """
-        section = {**cfg, **settle_model(cfg)}
-        if cfg.get("ckpt") and not lora_is_read:
-            names = read_checkpoint(Path(str(cfg["ckpt"])), lazily=True)["model"]
-            lora_is_read = any(".lora_initial_" in name for name in names)
-        folder = open_language_folder(Path(str(section["llama_model"])))
-        tokenizer = folder.family.load_tokenizer(folder.folder)
-        on_gpu = torch.cuda.is_available()
-        model = cls(
-            language.load_language_model(
-                folder,
-                _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32,
-                read_model_config(cfg).quantisation,
-            ),
-            tokenizer,
-            lora_of_section(section),
-            encoder=encoder_of(section),
-            vit_weights=Path(str(section["vit_weights"])),
-            lora_is_read=lora_is_read,
-            family=folder.family,
-            **{key: section[key] for key in _OPTIONS if section.get(key) is not None},
-        )
-        model.language_weights = language_fingerprint(folder)
-        if cfg.get("use_grad_checkpoint"):
-            say(
-                "model.use_grad_checkpoint saves nothing here: the vision encoder is frozen and keeps no activations; "
-                "model.use_grad_checkpoint_llm is the one that saves memory"
-            )
-        if on_gpu and not model.vit_on_cpu:
-            model.visual_encoder.to(_PRECISIONS[cfg.get("vit_precision", "fp16")])
-        if cfg.get("ckpt"):
-            report = model.load_checkpoint(cfg["ckpt"])
-            if report.anew:
-                say(str(report))
-            then = recorded_encoder(read_checkpoint(Path(str(cfg["ckpt"])), lazily=True), str(cfg["ckpt"]))
-            if then and then.image_size != model.encoder.image_size:
-                now = model.encoder.image_size
-                say(f"{cfg['ckpt']} was trained on images of {then.image_size} pixels; this run has {now}")
-        return model
+        return build_model(cls, cfg, lora_is_read)
 
 
 def _require_images(given: int, placeholders: int) -> None:
     if given != placeholders:
         raise ValueError(f"{given} images for prompts that show {placeholders}")
-
-
-_OPTIONS = (
-    "prompt_template",
-    "max_txt_len",
-    "max_context_len",
-    "end_sym",
-    "chat_template",
-    "use_grad_checkpoint_llm",
-    "decoder",
-    "compile_layers",
-    "vit_on_cpu",
-)
