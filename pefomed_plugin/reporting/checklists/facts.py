@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ...provenance import RunRecord
 from ..comparison.lineage import training_runs
 from ..results import Answered, Run
 
@@ -19,6 +20,7 @@ class Known(NamedTuple):
 
     text: str
     where: str
+    """Names of files below the run's folder or of a test set, or of pages of the documentation, with ", " between."""
 
 
 Facts = Callable[[Run], "list[Known]"]
@@ -33,6 +35,11 @@ def knows(make: Callable[[Run], Iterator[Known]]) -> Facts:
 
     KNOWN[make.__name__.strip("_")] = facts
     return facts
+
+
+def made_here(run: Run) -> RunRecord | None:
+    """The record of a run of ours; None for answers from elsewhere, whose record says where the data lie alone."""
+    return run.record if run.record and run.record.plugin.get("version") else None
 
 
 def section_of(run: Run, name: str) -> Mapping[str, Any]:

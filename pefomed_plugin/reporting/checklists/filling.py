@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..results import Run
@@ -42,8 +43,19 @@ def fill(guideline: Guideline, run: Run) -> list[Answer]:
 def _answer(item: Item, run: Run) -> Answer:
     found: list[Known] = [known for key in item.known for known in KNOWN[key](run)]
     said = " ".join(dict.fromkeys(known.text for known in found))
-    where = ", ".join(dict.fromkeys(known.where for known in found))
+    where = ", ".join(dict.fromkeys(place for known in found for place in _places(run, known.where)))
     return Answer(item, said, where)
+
+
+def _places(run: Run, where: str) -> Iterator[str]:
+    """Where the named files are: answers of a run lie in a folder for each test set, those from elsewhere in one."""
+    folders = [run.folder, *map(run.place_of, run.answered)]
+    for name in where.split(", "):
+        if name.startswith("docs/") or (run.folder / name).exists():
+            yield name
+            continue
+        others = [folder / Path(name).name for folder in folders]
+        yield from (path.relative_to(run.folder).as_posix() for path in others if path.exists())
 
 
 def checklist_table(guideline: Guideline, answers: Sequence[Answer], *, whole: bool = True) -> Table:

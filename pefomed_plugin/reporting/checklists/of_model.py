@@ -9,7 +9,7 @@ from ..comparison.lineage import training_runs
 from ..paper.methods import describe_model, describe_training
 from ..paper.notes import trained_parameters
 from ..results import Run
-from .facts import CONFIG, RECORD, Known, knows, place_of, section_of
+from .facts import CONFIG, RECORD, Known, knows, made_here, place_of, section_of
 
 
 @knows
@@ -80,18 +80,20 @@ def _ensemble(run: Run) -> Iterator[Known]:
 
 @knows
 def _software(run: Run) -> Iterator[Known]:
-    if run.record:
-        packages = ", ".join(f"{name} {version}" for name, version in run.record.packages.items())
-        yield Known(f"pefomed_plugin {run.record.plugin.get('version')}, {packages}.", RECORD)
+    record = made_here(run)
+    if record:
+        named = {"pefomed_plugin": record.plugin["version"], **record.packages}
+        yield Known(f"{', '.join(f'{name} {version}' for name, version in named.items())}.", RECORD)
 
 
 @knows
 def _compute(run: Run) -> Iterator[Known]:
-    if not run.record:
+    record = made_here(run)
+    if not record:
         return
-    host = run.record.host
+    host = record.host
     gpus = ", ".join(map(str, host.get("gpus") or ())) or "no GPU"
-    count = run.record.processes
+    count = record.processes
     yield Known(f"{count} process{'' if count == 1 else 'es'}, {gpus}, {host.get('cores')} cores.", RECORD)
     trained = trained_parameters(run)
     yield Known(f"{trained:,} numbers are trained." if trained is not None else "", CONFIG)

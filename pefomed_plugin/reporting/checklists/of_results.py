@@ -11,7 +11,7 @@ from ..comparison.lineage import deviations, training_runs
 from ..figures import Figure, figures_with_floors
 from ..results import Run
 from ..table import FIGURE, Column, on_one_line, text_of
-from .facts import CONFIG, KNOWN, RECORD, RESULTS, Known, knows, place_of
+from .facts import CONFIG, KNOWN, RECORD, RESULTS, Known, knows, made_here, place_of
 
 
 @knows
@@ -146,21 +146,22 @@ def _compared(run: Run) -> Iterator[Known]:
 
 @knows
 def _not_clinical(run: Run) -> Iterator[Known]:
-    yield Known("Research only; not for clinical use (the model card says so).", "README.md")
+    yield Known("Research only; not for clinical use, as every model card of this software says.", "README.md")
 
 
 @knows
 def _record(run: Run) -> Iterator[Known]:
-    if run.record:
+    if made_here(run):
         yield Known("The whole configuration, command, digests of data and weights, packages.", f"{RECORD}, {CONFIG}")
 
 
 @knows
 def _availability(run: Run) -> Iterator[Known]:
-    if run.record:
-        commit = (run.record.plugin.get("git") or {}).get("commit")
+    record = made_here(run)
+    if record:
+        commit = (record.plugin.get("git") or {}).get("commit")
         at = f", commit {commit[:12]}" if commit else ""
-        yield Known(f"pefomed_plugin {run.record.plugin.get('version')}{at}, BSD 3-Clause.", RECORD)
+        yield Known(f"pefomed_plugin {record.plugin['version']}{at}, BSD 3-Clause.", RECORD)
 
 
 def _trained_on(run: Run) -> set[str]:

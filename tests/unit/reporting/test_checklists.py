@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.provenance import ModelPart, RunRecord, WeightsFile, write_record
+from pefomed_plugin.provenance import DataPart, ModelPart, RunRecord, WeightsFile, write_record
 from pefomed_plugin.reporting.checklists import GUIDELINES
 from pefomed_plugin.reporting.checklists.facts import KNOWN
 from pefomed_plugin.reporting.checklists.filling import fill
@@ -112,3 +112,25 @@ def test_the_command_writes_shows_and_refuses(tmp_path: Path, capsys: pytest.Cap
     assert {item["state"] for item in found["claim"]} == {"filled", "partly", "open"} and found["tripod_llm"]
     assert main(["checklist", str(folder), "--guideline", "clam"]) == 2
     assert "did you mean 'claim'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["run", "import"])
+def test_where_it_stands_is_there(tmp_path: Path, form: str) -> None:
+    """Answers of a run lie in results/, those from elsewhere beside their record, which tells of the data alone."""
+    folder = make_run(tmp_path / "run", answers([True, False]), config=CONFIG if form == "run" else None)
+    if form == "import":
+        (folder / "results" / "vqa_rad-test").rename(tmp_path / "import")
+        folder = tmp_path / "import"
+        write_record(folder, RunRecord({"vqa_rad": DataPart("vqa_rad", "real")}, ModelPart("real")))
+    found = [answer for guideline in GUIDELINES.values() for answer in fill(guideline, read_run(folder))]
+    named = {name for answer in found for name in answer.where.split(", ") if name and not name.startswith("docs/")}
+    assert named and [name for name in sorted(named) if not (folder / name).exists()] == []
+    assert not any(" None" in answer.said for answer in found)
+    assert ("provenance.json" in named, "config.yaml" in named) == (form == "import", form == "run")
+
+
+def test_what_no_record_says_of_answers_from_elsewhere_is_open(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", answers([True, False]))
+    write_record(folder / "results", RunRecord({"vqa_rad": DataPart("vqa_rad", "real")}, ModelPart("real")))
+    assert {said(folder)[number].state for number in ("23", "42")} == {"open"}, "software, the whole protocol"
+    assert said(folder, "tripod_llm")["12"].state == "open", "compute"
