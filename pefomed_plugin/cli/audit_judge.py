@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..adapters.judge import LEDGER, ask_for_scores, estimate, find_judge, model_name
+from ..adapters.judge import LEDGER, ask_for_scores, estimate, find_judge
 from ..errors import ConfigError
 from ..records import Score
 from ..reporting.audit import judge_table
@@ -18,11 +18,9 @@ from ..scoring.metrics_file import PREDICTIONS
 from ..services.audit.judge_audit import count_kinds, median_verdicts
 from ..services.audit.judge_probes import VERSION, JudgeProbe, judge_probes, probe_predictions
 from ..services.judge import offline_judge
-from ..services.judge.judging import JudgePlan
 from ..services.judge.prompts import find_prompt
-from ..services.judge.server import server_url
 from ..storage import SCHEMA, write_json, write_records
-from .judge import add_judge_arguments, asking_limits, asking_way, explain_unfinished, show_estimate
+from .judge import add_judge_arguments, asking_limits, asking_way, explain_unfinished, judge_plan, show_estimate
 from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
 
@@ -90,16 +88,7 @@ def _ask(
         offline = offline_judge.judge_offline(predictions, rubric, arguments.runs)
         return offline, {"scorer": offline_judge.spec_of(rubric).name, "model": offline_judge.NAME}, []
     limits = asking_limits(arguments)
-    plan = JudgePlan(
-        model_name(arguments.judge, arguments.model),
-        find_prompt(rubric, arguments.prompt_file),
-        arguments.runs,
-        arguments.seed,
-        arguments.temperature,
-        arguments.max_tokens or None,
-        server_url() if arguments.judge == "api" else "",
-        way,
-    )
+    plan = judge_plan(arguments, find_prompt(rubric, arguments.prompt_file), way)
     ledger = arguments.ledger or arguments.out / LEDGER
     if arguments.dry_run:
         show_estimate(estimate(predictions, plan, limits, ledger))

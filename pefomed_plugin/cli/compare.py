@@ -12,7 +12,7 @@ from ..reporting.leaks import parting_axes
 from ..reporting.reliance import reliance_tables
 from ..reporting.rendering import to_data
 from ..storage import write_json, write_text
-from .arguments import add_evaluations, axes_given, read_evaluations
+from .arguments import add_axes, add_evaluations, read_evaluations
 from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
@@ -21,15 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_evaluations(parser, "the first is what the others are tested against")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write compare.json or compare.md")
-    parser.add_argument(
-        "--by",
-        action="extend",
-        type=axes_given,
-        default=[],
-        metavar="AXIS",
-        help="also each run's evaluations by organ, phrase_type, twin, ... (the paper's tables 3 and 4); several with "
-        "commas, or repeated",
-    )
+    add_axes(parser, "also each run's evaluations (the paper's tables 3 and 4)")
     add_json_argument(parser)
     parser.epilog = "example: pefomed compare output/none output/both --label none --label both --out compare.md"
 

@@ -18,7 +18,7 @@ from ..services.judge import offline_judge
 from ..services.judge.chat import CHAT, ENDPOINTS
 from ..services.judge.judging import JudgePlan
 from ..services.judge.prices import read_price
-from ..services.judge.prompts import find_prompt
+from ..services.judge.prompts import JudgePrompt, find_prompt
 from ..services.judge.refusals import OPTIONAL
 from ..services.judge.server import server_url
 from ..services.judge.settling import Asked, Limits
@@ -143,17 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
             judge_offline(predictions, rubric, arguments.runs, folder, arguments.by),
             folder,
         )
-    limits = asking_limits(arguments)
-    plan = JudgePlan(
-        model_name(arguments.judge, arguments.model),
-        prompt,
-        arguments.runs,
-        arguments.seed,
-        arguments.temperature,
-        arguments.max_tokens or None,
-        server_url() if arguments.judge == "api" else "",
-        way,
-    )
+    limits, plan = asking_limits(arguments), judge_plan(arguments, prompt, way)
     ledger = arguments.ledger or folder / LEDGER
     if arguments.dry_run:
         show_estimate(estimate(predictions, plan, limits, ledger))
@@ -204,6 +194,20 @@ def asking_way(arguments: argparse.Namespace) -> Way:
             f"--judge {arguments.judge}"
         )
     return way
+
+
+def judge_plan(arguments: argparse.Namespace, prompt: JudgePrompt, way: Way) -> JudgePlan:
+    """``JudgePlan`` from the arguments. Raises ConfigError: no model is named, or the address is none."""
+    return JudgePlan(
+        model_name(arguments.judge, arguments.model),
+        prompt,
+        arguments.runs,
+        arguments.seed,
+        arguments.temperature,
+        arguments.max_tokens or None,
+        server_url() if arguments.judge == "api" else "",
+        way,
+    )
 
 
 def asking_limits(arguments: argparse.Namespace) -> Limits:
