@@ -15,6 +15,7 @@ from ..records import Prediction
 from ..rubrics import REPORT, VQA
 from ..services.console import Word, quote_words
 from ..services.judge.judging import JudgePlan
+from ..services.judge.local_judge import check_local_judge
 from ..services.judge.prompts import find_prompt
 from ..services.judge.server import server_url
 from ..services.judge.settling import Limits
@@ -33,8 +34,11 @@ class Gpt4JudgeTask(MedicalTask):
         Raises:
             ConfigError: no model, key or package to judge with.
         """
-        if cfg.run_cfg.get("judge", "api") == "api":
-            find_judge("api", cfg.run_cfg.get("judge_model", ""), [])
+        judge, model = cfg.run_cfg.get("judge", "api"), cfg.run_cfg.get("judge_model", "")
+        if judge == "api":
+            find_judge(judge, model, [])
+        elif judge == "local":
+            check_local_judge(model)
         return super().build_datasets(cfg)
 
     def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunConfig) -> dict[str, Any]:

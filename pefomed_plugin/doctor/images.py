@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,18 @@ def check_images(name: str, section: DatasetConfig, run: RunConfig) -> list[Find
     """
     from ..adapters.data.builders import read_dataset  # late: loads torch
 
-    what, storage = "data set " + name, section.build_info.storage or ""
+    storage = section.build_info.storage or ""
     splits = [*(() if run.evaluate else (*run.train_splits, *run.valid_splits)), *run.test_splits]
     try:
         source = read_storage(storage)
         if source is not None and not source.is_remote and (Path(source.base) / SHARD_INDEX).is_file():
-            return _check_shards(what, Path(source.base), source.names, splits)
+            return _check_shards(name, Path(source.base), source.names, dict.fromkeys(splits), run)
         if source is not None:
             return []
         release = read_dataset(name, section)
     except PefomedError as error:
         asked = quote_words(["pefomed", "prepare", name, "--source", Path(storage), "--out", "FOLDER"])
-        return from_error("data", what, error, f"{asked} says more")
+        return from_error("data", "data set " + name, error, f"{asked} says more")
     found = release.splits()
     return [
         _check_split(name, split, found[split], release, section) if found.get(split) else _no_split(name, split, run)
@@ -81,23 +81,28 @@ def _check_split(name: str, split: str, samples: list[Sample], release: Release,
     return Finding("data", what, OK, f"{counted}, all there; {len(chosen)} samples' opened")
 
 
-def _check_shards(what: str, folder: Path, names: Sequence[str] | None, splits: Sequence[str]) -> list[Finding]:
+def _check_shards(
+    name: str, folder: Path, names: Sequence[str] | None, splits: Iterable[str], run: RunConfig
+) -> list[Finding]:
     """The first sample of some shards of each split; the headers of all take a run seconds."""
     findings = []
-    for split, shards in open_shards(folder, names).items():
-        if split not in splits:
+    found = open_shards(folder, names)
+    for split in splits:
+        if split not in found:
+            findings.append(_no_split(name, split, run))
             continue
+        shards = found[split]
         chosen = _evenly(shards)
         try:
             for shard in chosen:
                 ShardFiles(folder, [shard]).open_image(0, 0)
         except PefomedError as error:
             findings += from_error(
-                "data", f"{what}, {split}", error, quote_words(["pefomed", "shard", "PREPARED", "--out", folder])
+                "data", f"{name}, {split}", error, quote_words(["pefomed", "shard", "PREPARED", "--out", folder])
             )
             continue
         told = f"{sum(shard.samples for shard in shards):,} samples in {len(shards)} shards; {len(chosen)} opened"
-        findings.append(Finding("data", f"{what}, {split}", OK, told))
+        findings.append(Finding("data", f"{name}, {split}", OK, told))
     return findings
 
 

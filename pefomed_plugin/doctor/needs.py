@@ -14,8 +14,9 @@ from ..errors import ConfigError, PefomedError
 from ..launch import check_runner as require_runner
 from ..readers import DATASETS
 from ..requirements import missing
+from ..services.judge.local_judge import check_local_judge
 from ..toolkit.choice import CHECKOUT
-from .findings import ERROR, Finding, from_error
+from .findings import ERROR, OK, Finding, from_error
 from .machine import check_judge, check_writable
 
 
@@ -56,7 +57,13 @@ def check_runner(config: Configuration) -> list[Finding]:
 
 
 def check_judge_of(run: RunConfig) -> list[Finding]:
-    """What judging by an API needs, where the run says ``judge: api``."""
+    """What judging needs, where the run says ``judge: api`` or ``local``."""
+    if run.judge == "local":
+        try:
+            check_local_judge(run.judge_model)
+        except ConfigError as error:
+            return from_error("services", "local judge", error, "--options run.judge_model=FOLDER   (docs/judging.md)")
+        return [Finding("services", "local judge", OK, run.judge_model)]
     if run.judge != "api":
         return []
     findings = check_judge(os.environ, needed=True)

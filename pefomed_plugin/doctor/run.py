@@ -121,6 +121,8 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             starts=True,
             given=given_in(vars(model)),
         )
+    elif model.ckpt and "PEFOMED_CKPT" not in parts:
+        findings += check_weights(None, None, Path(model.ckpt), sizes, given=given_in(vars(model)))
     looked_at = {name: dataset for name, dataset in config.datasets.items() if name not in to_draw}
     if looked_at:
         found = {

@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, one_line
+from ...input_files import read_bytes
 from ..attention import attention_without_plans
 from .chat import ChatRequest, Gate, Reply
 
 DEFAULT_MAX_TOKENS = 1024
+_TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
+"""Where a folder keeps its chat template, if not in ``tokenizer_config.json``."""
+
+
+def check_local_judge(folder: str) -> None:
+    """Whether a folder looks like a model that can judge, as far as that can be told without loading it.
+
+    Raises:
+        ConfigError: a package is missing, no folder is named or there, or it lacks configuration or chat template.
+    """
+    absent = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    if absent:
+        raise ConfigError(f"the local judge needs {' and '.join(absent)}: pip install {' '.join(absent)}")
+    if not folder:
+        raise ConfigError("which model judges? Name its folder with --model (in a YAML: run.judge_model)")
+    place = Path(folder)
+    if not place.is_dir():
+        raise ConfigError(f"no folder {folder}; download the judge's model first, nothing is fetched here")
+    if not (place / "config.json").is_file():
+        raise ConfigError(f"{folder} holds no causal language model: no config.json")
+    if any((place / name).exists() for name in _TEMPLATES):
+        return
+    settings = place / "tokenizer_config.json"
+    if not settings.is_file() or b'"chat_template"' not in read_bytes(settings):
+        raise ConfigError(f"{folder} has no chat template; use a model that was tuned for instructions")
 
 
 class LocalChat:
@@ -21,13 +48,10 @@ class LocalChat:
     """
 
     def __init__(self, folder: str) -> None:
-        try:
-            import torch  # late: heavy
-            from transformers import AutoModelForCausalLM, AutoTokenizer  # late: optional
-        except ImportError:
-            raise ConfigError("the local judge needs torch and transformers: pip install torch transformers") from None
-        if not Path(folder).is_dir():
-            raise ConfigError(f"no folder {folder}; download the judge's model first, nothing is fetched here")
+        check_local_judge(folder)
+        import torch  # late: heavy
+        from transformers import AutoModelForCausalLM, AutoTokenizer  # late: optional
+
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype="auto")

@@ -68,6 +68,9 @@ def test_an_unfinished_judgement_names_the_command_that_goes_on(tmp_path, enviro
 def test_a_judge_without_a_model_is_found_before_any_answer(environ):
     with pytest.raises(ConfigError, match=r"run\.judge_model"):
         JUDGE_TASKS["wasm"].setup_task().build_datasets(SimpleNamespace(run_cfg={"judge": "api"}, datasets_cfg={}))
+    local = {"judge": "local", "judge_model": "nowhere"}
+    with pytest.raises(ConfigError, match="no folder nowhere"):
+        JUDGE_TASKS["wasm"].setup_task().build_datasets(SimpleNamespace(run_cfg=local, datasets_cfg={}))
 
 
 def test_reports_are_rated_by_wasm(tmp_path):

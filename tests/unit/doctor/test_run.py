@@ -126,6 +126,31 @@ def test_a_judged_run_needs_key_and_model(paths, monkeypatch):
     assert not of(check_run(JUDGE, [*OPTIONS, "run.judge=offline"]), "judge by API")
 
 
+def test_a_local_judge_is_looked_at(paths):
+    local = [*OPTIONS, "run.judge=local"]
+    folder = paths / "judge"
+    for make, said in (
+        (lambda: None, "no folder"),
+        (folder.mkdir, "no config.json"),
+        (lambda: (folder / "config.json").write_text("{}"), "no chat template"),
+    ):
+        make()
+        (found,) = of(check_run(JUDGE, [*local, f"run.judge_model={folder}"]), "local judge")
+        assert found.state == ERROR and said in found.found, said
+    (found,) = of(check_run(JUDGE, local), "local judge")
+    assert "Name its folder" in found.found
+    (folder / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}')
+    (found,) = of(check_run(JUDGE, [*local, f"run.judge_model={folder}"]), "local judge")
+    assert found.state == OK
+
+
+def test_a_checkpoint_of_ones_own_is_looked_at_before_the_rest_is_generated(paths, monkeypatch):
+    for name in ("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
+        monkeypatch.delenv(name)
+    (found,) = of(check_run(STAGE2, ["model.ckpt=gone.pth"]), "checkpoint")
+    assert found.state == ERROR and "gone.pth" in found.found
+
+
 def test_the_embedded_default_is_announced_not_generated(paths, monkeypatch):
     for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
         monkeypatch.delenv(name)
