@@ -1,22 +1,10 @@
 "use strict";
 // The rating page. One request brings a rater's items, in the rater's own order; every rating is posted at once and
 // the page goes on when it is saved. Texts are shown with textContent: nothing of the data is ever HTML. make.js,
-// viewer.js and rating_film.js come before it.
+// viewer.js, rating_film.js and rating_saving.js come before it.
 
 const address = new URL(location.href);
 const state = { session: null, at: 0, saving: false, last: null };
-
-async function ask(path, options) {
-  let answer;
-  try {
-    answer = await fetch(path, options);
-  } catch (_) {
-    throw new Error("The server does not answer. Ask who runs this page, then try again.");
-  }
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(content.error || "The server answers " + answer.status + ".");
-  return content;
-}
 
 function complain(id, text) {
   $(id).textContent = text || "";
@@ -40,7 +28,7 @@ async function enter(name) {
     $("name").value = name;
     return complain("enter-problem", problem.message);
   }
-  items().forEach((item) => { item.seen = item.comment; });  // what the server holds; comment is what the box holds
+  items().forEach((item) => { item.seen = item.comment; item.failed = ""; });  // seen is what the server holds; comment, the box
   complain("enter-problem");
   address.searchParams.set("rater", state.session.rater);
   history.replaceState(null, "", address);
@@ -54,7 +42,8 @@ async function enter(name) {
 function leave() {
   state.session = null;
   forget();
-  address.searchParams.delete("rater");
+  showUnsaved();
+  for (const name of ["rater", "round"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
   $("progress").hidden = $("who").hidden = true;
   complain("enter-problem");
@@ -106,6 +95,7 @@ function go(at) {
   $("back").disabled = state.at === 0;
   $("forth").disabled = state.at === items().length - 1;
   showRatings();
+  showUnsaved();
   scrollTo(0, 0);
 }
 
@@ -124,55 +114,34 @@ function showRatings() {
   $("open").disabled = rated === items().length;
 }
 
-function post(said) {
-  return ask("/rating", {
-    method: "POST", headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ rater: state.session.rater, round: state.session.round, ...said }),
-  });
-}
-
-// Keeps what is said; whether all of it stands. A comment goes with the one it replaces, and only if it was changed: a
-// page that was left open must not wipe what another window has written since.
-async function save(item, said) {
-  const seen = item.seen;
-  const { comment, ...rating } = said;
-  const changed = comment !== undefined && comment !== seen;
-  const answer = await post({ item: item.item, ...rating, ...(changed ? { comment, seen } : {}) });
-  if (rating.rating !== undefined) item.cannot = false;
-  if (rating.cannot) item.rating = null;
-  Object.assign(item, said);
-  item.refused = answer.comment !== undefined;
-  item.seen = answer.comment ?? comment ?? seen;
-  if (item.refused) {
-    throw new Error((rating.rating === undefined && !rating.cannot ? "" : "The rating is saved. ") + "Your comment is not: another window has written \u201c" +
-      answer.comment + "\u201d. Yours is still in the box; press Enter in it to put it in that one's place.");
-  }
-  return answer;
-}
-
 async function rate(said) {
   if (state.saving) return;
   const { at, session } = state, item = items()[at];
-  const wasRated = isRated(item);
+  const wasRated = isRated(item), before = wasRated ? wordOf(item) : null;
   state.saving = true;
   forget();
   try {
     const comment = item.refused ? {} : { comment: $("comment").value };
-    const { saved } = await save(item, { ...said, ...comment });
-    if (state.session === session) remember(at, saved);
+    const { saved, rated, replaced } = await save(item, { ...said, ...comment });
+    if (state.session !== session) return;
+    remember(at, saved, replaced === before ? "" : ` Another window had said ${replaced ?? "nothing"}.`);
+    if (rated !== items().filter(isRated).length) await readAgain();
     if (state.session === session && state.at === at) goOn(wasRated);
+    if (state.session === session) await keepFailed();
   } catch (problem) {
+    if (item.refused) item.failed = problem.message;
     complain("problem", (item.refused ? "" : "Not saved. ") + problem.message);
     showRatings();
+    showUnsaved();
   } finally {
     state.saving = false;
   }
 }
 
 // What was saved last, and that it can be taken back: until something else is rated or the rater leaves.
-function remember(at, saved) {
+function remember(at, saved, note) {
   state.last = { at, saved };
-  $("saved-text").textContent = "Saved: item " + (at + 1) + ", " + wordOf(items()[at]) + ".";
+  $("saved-text").textContent = "Saved: item " + (at + 1) + ", " + wordOf(items()[at]) + "." + note;
   $("undo").hidden = false;
   $("saved").hidden = false;
 }
@@ -196,6 +165,7 @@ async function undo() {
     $("saved").hidden = false;
   } catch (problem) {
     forget();
+    await readAgain();
     go(at);
     complain("problem", "Not undone. " + problem.message);
   } finally {
@@ -213,21 +183,10 @@ function goOn(wasRated) {
   go(open.find((at) => at > state.at) ?? open[0]);
 }
 
-async function keepComment() {
-  const item = items()[state.at];
-  if ($("comment").value === item.seen) return;
-  item.comment = $("comment").value;  // at once: the rater may come back before the server has answered
-  try {
-    await save(item, { comment: item.comment });
-    complain("problem");
-  } catch (problem) {
-    complain("problem", (item.refused ? "" : "The comment is not saved. ") + problem.message);
-  }
-}
-
 function finish() {
   showRatings();
   show("done");
+  showUnsaved();
 }
 
 // ---- keys and buttons
@@ -256,13 +215,13 @@ function onKey(event) {
 }
 
 setUpTheme();
+setUpSaving();
 $("enter").addEventListener("submit", (event) => { event.preventDefault(); enter($("name").value); });
 $("who").addEventListener("click", leave);
 $("back").addEventListener("click", () => go(state.at - 1));
 $("forth").addEventListener("click", () => go(state.at + 1));
 $("open").addEventListener("click", () => go(items().findIndex((item) => !isRated(item))));
 $("review").addEventListener("click", () => go(0));
-$("comment").addEventListener("blur", keepComment);
 $("cannot").addEventListener("click", () => rate({ cannot: true }));
 $("undo").addEventListener("click", undo);
 $("full").addEventListener("close", () => $("viewer").replaceChildren());

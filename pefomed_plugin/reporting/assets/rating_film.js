@@ -28,7 +28,7 @@ function loadFilm(item) {
       onclick: () => showFull(item, number, name),
     }, make("img", {
       alt: name, decoding: "async", src: "/image?" + imageQuery(item, number),
-      onerror: () => { films.set(item.item, noFilm()); film.replaceWith(films.get(item.item)); },
+      onerror: () => { films.set(item.item, noFilm(true)); film.replaceWith(films.get(item.item)); },
     }));
   });
   const film = views.length === 1 ? views[0] : make("div", { class: "views" }, ...views.map((view, at) =>
@@ -48,7 +48,15 @@ async function showFull(item, number, name) {
   }
 }
 
-const noFilm = () => make("p", {}, "This image cannot be shown.");
+// One that was there when the study began may come when it is asked for again.
+const noFilm = (mayCome) => make("p", {}, "This image cannot be shown. ",
+  mayCome ? make("button", { type: "button", class: "again", onclick: showFilmAgain }, "Try again") : null);
+
+function showFilmAgain() {
+  if (!state.session || !state.session.images) return;
+  for (const [code, film] of films) if (film.querySelector(".again")) films.delete(code);
+  $("film").replaceChildren(filmOf(state.at));
+}
 
 // Window and level by keys, in steps of a fiftieth of what the file spans; zoom is the viewer's own.
 function inFull(event) {

@@ -38,6 +38,7 @@ _FILES = {
     "/": ("rating.html", "text/html"),
     "/rating.js": ("rating.js", "text/javascript"),
     "/rating_film.js": ("rating_film.js", "text/javascript"),
+    "/rating_saving.js": ("rating_saving.js", "text/javascript"),
     "/rating.css": ("rating.css", "text/css"),
     "/look.css": ("look.css", "text/css"),
     "/explorer.css": ("explorer.css", "text/css"),

@@ -14,7 +14,7 @@ from ...errors import DataError, ImageError
 from ...records import Prediction
 from ...rubrics import CANNOT_JUDGE
 from ..images.decoding import locate
-from .folder import progress_of
+from .folder import choice_of, progress_of
 from .plan import RatingPlan, rating_pairs, visible
 from .sheets import SIDE_LABELS
 from .store import RatingStore
@@ -148,8 +148,8 @@ class RatingSession:
 
         Returns:
             ``rated``: how many items of this round this rater has done now; ``saved``: number of what was said, for
-            ``undo``; ``comment``: the one that stands, if it is not the comment given; after ``undo``, ``rating`` and
-            ``cannot`` as they stand.
+            ``undo``; ``replaced``: the answer that stood until now, as it is called, or None; ``comment``: the one that
+            stands, if it is not the comment given; after ``undo``, ``rating`` and ``cannot`` as they stand.
 
         Raises:
             DataError: unknown item or round, or a value that is none; nothing is kept then.
@@ -174,7 +174,10 @@ class RatingSession:
             cannot="cannot" in said,
             number=number,
         )
-        rated = {"rated": self.store.counts(number).get(rater, 0), "saved": kept.number}
+        replaced = None
+        if kept.before is not None and kept.before.is_answer:
+            replaced = CANNOT_JUDGE if kept.before.cannot else str(choice_of(self.plan, kept.before.rating))
+        rated = {"rated": self.store.counts(number).get(rater, 0), "saved": kept.number, "replaced": replaced}
         return rated if words in (None, kept.comment) else {**rated, "comment": kept.comment}
 
     def _checked(self, said: Mapping[str, Any]) -> tuple[int | None, str | None, str | None]:

@@ -63,6 +63,8 @@ class Saved(NamedTuple):
     """Of what was said; ``undo`` takes it."""
     comment: str
     """The comment that stands now."""
+    before: StoredRating | None
+    """What stood until now."""
 
 
 class Said(NamedTuple):
@@ -151,8 +153,8 @@ class RatingStore:
             is_stale = seen is not None and old.comment != seen
             values["comment"] = old.comment if comment is None or is_stale else comment
             if before and all(values[name] == getattr(old, name) for name in ("rating", "cannot", "comment")):
-                return Saved(old.number, old.comment)
-            return Saved(self._insert(values), values["comment"])
+                return Saved(old.number, old.comment, before)
+            return Saved(self._insert(values), values["comment"], before)
 
     def undo(self, rater: str, sample_id: str, saved: int, number: int = 1) -> StoredRating:
         """Take the rating that ``save`` called ``saved`` back: what stood before stands again, the comment stays.
@@ -165,7 +167,7 @@ class RatingStore:
         with self._told(), self._lock, writing(self._base):
             found = list(self._last_two(values))
             if not found or found[0].number != saved:
-                raise DataError("this rating was changed since, and is not undone; load the page again")
+                raise DataError("this rating was changed since, and is not undone")
             old = found[1] if len(found) > 1 else StoredRating(0, None, False, "", UNDONE, "")
             values.update(rating=old.rating, cannot=old.cannot, comment=found[0].comment)
             kept = self._insert(values)

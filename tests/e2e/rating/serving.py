@@ -77,11 +77,11 @@ def items(server, rater="anna"):
 
 
 def post(server, said, **more):
-    """Status and what was answered, without the number that ``undo`` takes."""
+    """Status and what was answered, without the number that ``undo`` takes and what was replaced."""
     status, _, body = ask(server, "/rating", body=said, **more)
     answered = json.loads(body)
     assert ("saved" in answered) == (status == 200)
-    return status, {key: value for key, value in answered.items() if key != "saved"}
+    return status, {key: value for key, value in answered.items() if key not in ("saved", "replaced")}
 
 
 def stored(server):

@@ -92,6 +92,73 @@ def test_a_window_left_open_wipes_no_comment(serve: Callable[..., Served], open_
     assert [comment for *_, comment in served.saved()] == ["older words"]
 
 
+def test_a_comment_that_is_being_typed_is_kept_when_the_page_is_left(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(answers(2), "--all")
+    page = open_page(served.url + "&rater=anna")
+    check_item(page, "Item 1 of 2")
+    page.locator("#comment").press_sequentially("half a thou")
+    page.reload()
+    check_item(page, "Item 1 of 2, not rated yet")
+    page.reload()  # the one before may have been faster than the comment
+    expect(page.locator("#comment")).to_have_value("half a thou")
+    assert [comment for *_, comment in served.saved()] == ["half a thou"]
+
+
+def test_without_a_network_comments_and_images_wait_and_come_when_it_is_back(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(written_reports(8))
+    page = open_page(served.url + "&rater=anna", complains=True)
+    check_item(page, "Item 1 of 8")
+    expect(page.locator("#film img")).to_have_js_property("naturalWidth", 40)
+    page.context.set_offline(True)
+    page.locator("#comment").fill("words")
+    page.keyboard.press("Escape")
+    expect(page.locator("#problem")).to_contain_text("The comment is not saved")
+    for number in range(2, 8):
+        page.keyboard.press("ArrowRight")
+        check_item(page, f"Item {number} of 8")
+    expect(page.locator("#unsaved-text")).to_have_text("Not saved: the comment on item 1.")
+    expect(page.locator("#film")).to_contain_text("This image cannot be shown. Try again")
+    page.context.set_offline(False)
+    expect(page.locator("#unsaved")).to_be_hidden()
+    expect(page.locator("#film img")).to_have_js_property("naturalWidth", 40)
+    assert [comment for *_, comment in served.saved()] == ["words"]
+
+
+def test_what_another_window_has_said_is_told_and_counted(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(written_reports(4))
+    old, new = (open_page(served.url + "&rater=anna") for _ in range(2))
+    check_item(old, "Item 1 of 4")
+    for number in (1, 2):
+        check_item(new, f"Item {number} of 4")
+        new.keyboard.press("4")
+    check_item(new, "Item 3 of 4")
+    old.keyboard.press("0")
+    expect(old.locator("#saved-text")).to_have_text("Saved: item 1, 0. Another window had said 4.")
+    check_item(old, "Item 3 of 4")
+    assert text(old, "rated") == "2 of 4 rated"
+    new.keyboard.press("ArrowLeft")
+    new.keyboard.press("ArrowLeft")
+    check_item(new, "Item 1 of 4, rated 4")
+    new.keyboard.press("0")
+    check_item(new, "Item 2 of 4, rated 4")
+    expect(new.locator("#saved-text")).to_have_text("Saved: item 1, 0. Another window had said 0.")
+
+
+def test_a_round_that_is_none_is_told_and_the_page_can_be_begun_again(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    page = open_page(serve(answers(2), "--all").url + "&rater=anna&round=7", complains=True)
+    expect(page.locator("#enter-problem")).to_have_text("no such round; there are 1")
+    page.get_by_role("button", name="Start").click()
+    check_item(page, "Item 1 of 2")
+
+
 def test_a_server_that_is_gone_is_told_and_a_new_start_goes_on(
     serve: Callable[..., Served], open_page: Callable[..., Page]
 ) -> None:

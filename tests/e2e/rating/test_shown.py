@@ -16,7 +16,7 @@ from ..browsing import expect
 from .page import Page, Served, check_item, enter, text, wait_for
 
 pytestmark = pytest.mark.slow
-HOSTILE = '</div><img src=x onerror="window.ran = 1"><script>window.ran = 1</script> ' + "very long " * 3000
+HOSTILE = '</div><img src=x onerror="window.ran = 1"><script>window.ran = 1</script> ' + "very long " * 3000 + "y" * 600
 
 
 def test_every_image_of_a_study_is_shown_with_its_name(
@@ -43,6 +43,9 @@ def test_texts_are_texts_and_long_ones_scroll(serve: Callable[..., Served], open
         assert text(page, element) == HOSTILE
         assert page.evaluate(f"document.getElementById('{element}').children.length") == 0
     assert page.evaluate("document.getElementById('answer').clientHeight") < 400
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate(f"document.getElementById('comment').value = '<b>' + {json.dumps(HOSTILE[:80])}")
     page.keyboard.press("1")
     expect(page.locator("#done")).to_be_visible()
@@ -75,7 +78,7 @@ def test_a_damaged_image_is_told(serve: Callable[..., Served], open_page: Callab
     served = serve(answers(1), "--all")
     (tmp_path / "images" / "image0.png").write_bytes(b"<html>")
     page = open_page(served.url + "&rater=anna", complains=True)
-    expect(page.locator("#film")).to_have_text("This image cannot be shown.")
+    expect(page.locator("#film")).to_contain_text("This image cannot be shown.")
 
 
 def test_light_and_dark(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:

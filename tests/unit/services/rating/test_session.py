@@ -56,9 +56,13 @@ def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(sess
 
 def test_saving_counts_and_is_shown_again(session):
     first, second = (each["item"] for each in session.describe("anna")["items"][:2])
-    assert session.save("anna", first, {"rating": 4}) == {"rated": 1, "saved": 1}
-    assert session.save("anna", second, {"comment": "bell \x07 and half \ud83d"}) == {"rated": 1, "saved": 2}
-    assert session.save("anna", first, {"rating": 0, "comment": "changed"}) == {"rated": 1, "saved": 3}
+    assert session.save("anna", first, {"rating": 4}) == {"rated": 1, "saved": 1, "replaced": None}
+    said = session.save("anna", second, {"comment": "bell \x07 and half \ud83d"})
+    assert said == {"rated": 1, "saved": 2, "replaced": None}
+    said = session.save("anna", first, {"rating": 0, "comment": "changed"})
+    assert said == {"rated": 1, "saved": 3, "replaced": "4"}, (
+        "a window that showed nothing says that it replaced something"
+    )
     items = session.describe("anna")["items"]
     assert [(item["rating"], item["comment"]) for item in items[:2]] == [
         (0, "changed"),
@@ -163,7 +167,8 @@ def test_whoever_cannot_judge_says_so_and_both_can_be_taken_back(session):
     item = session.describe("anna")["items"][0]["item"]
     saved = session.save("anna", item, {"rating": 3, "comment": "blurred"})["saved"]
     beyond = session.save("anna", item, {"cannot": True})
-    assert beyond["rated"] == 1 and beyond["saved"] > saved
+    assert beyond["rated"] == 1 and beyond["saved"] > saved and beyond["replaced"] == "3"
+    assert session.save("anna", item, {"cannot": True})["replaced"] == "cannot judge", "said once more"
     shown = session.describe("anna")["items"][0]
     assert (shown["rating"], shown["cannot"], shown["comment"]) == (None, True, "blurred")
     back = session.save("anna", item, {"undo": beyond["saved"]})
