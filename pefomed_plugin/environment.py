@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, MutableMapping
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -23,6 +24,12 @@ VARIABLES = {
 }
 FAMILY = "PEFOMED_FAMILY"
 """The language model family of the tiny model; LLaMA-2's where it is not set."""
+_PREFIX = "PEFOMED_"
+_OTHERS = (
+    FAMILY, "PEFOMED_SAMPLE", "PEFOMED_CACHE", "PEFOMED_TOOLKIT", "PEFOMED_OFFLINE", "PEFOMED_JAVA", "PEFOMED_RANKS",
+    "PEFOMED_SERVE_KEY", "PEFOMED_MOST_RESTARTS", "PEFOMED_CONTINUE",
+)  # fmt: skip
+"""Read elsewhere."""
 TINY_FAMILIES = ("llama", "llama3", "qwen2", "qwen3")
 _MODEL = ("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
 
@@ -61,6 +68,17 @@ def check_sample_folder() -> None:
         ) from error
 
 
+def mistyped(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that begin like ours and that nothing reads -> what is near."""
+    known = {name[len(_PREFIX) :]: name for name in (*VARIABLES, *_OTHERS)}
+    found = {}
+    for name in sorted(environ):
+        if name.upper().startswith(_PREFIX) and name not in known.values():
+            near = get_close_matches(name[len(_PREFIX) :].upper(), known, n=1, cutoff=0.75)
+            found[name] = known[near[0]] if near else ""
+    return found
+
+
 def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
     """Which of the variables a configuration needs come from the embedded default.
 
@@ -68,8 +86,15 @@ def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
     ``PEFOMED_DATA`` is set: the tiny model then trains on real data.
 
     Raises:
-        ConfigError: some are set, and others that are needed are not or point nowhere: all in one message.
+        ConfigError: some are set, and others that are needed are not or point nowhere: all in one message; or one is
+            mistyped, so that something else would be used in its place.
     """
+    wrong = {name: near for name, near in mistyped(environ).items() if near in VARIABLES and not environ.get(near)}
+    if wrong:
+        raise ConfigError(
+            "the environment names what nothing reads",
+            [f"{name}: write it {near}, or unset it" for name, near in wrong.items()],
+        )
     values = {name: environ[name] for name in VARIABLES if environ.get(name)}
     if not values:
         return sorted(needed)

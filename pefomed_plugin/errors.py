@@ -60,9 +60,10 @@ _MOST_NAMED = 60
 def near_names(name: str, known: Iterable[str]) -> str:
     """Sentence that helps with a mistyped name: the near ones, or all of them (some of very many) when none is near."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.6)
+    by_lower = {known_name.lower(): known_name for known_name in names}
+    near = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     if near:
-        return f"did you mean {' or '.join(repr(known_name) for known_name in near)}?"
+        return f"did you mean {' or '.join(repr(by_lower[lower]) for lower in near)}?"
     if len(names) > _MOST_NAMED:
         return f"known are {len(names):,}, {', '.join(names[:5])} among them"
     return f"known: {', '.join(names) or 'none'}"

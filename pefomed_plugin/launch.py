@@ -23,7 +23,7 @@ from .adapters.devices import leave_processes
 from .adapters.judge import find_judge
 from .adapters.training.strategies import STRATEGIES
 from .config.compose import Composed, Configuration, compose_config, refusals
-from .config.given import SHIPPED
+from .config.given import SHIPPED, given_twice
 from .errors import ConfigError, near_names
 from .origins import Origins, configured_origins
 from .registration import register_all
@@ -33,7 +33,7 @@ from .reporting.rendering import show_panel, show_table
 from .reporting.summary import summary_panel
 from .scoring.reliance import SECTION
 from .services import outbound
-from .services.console import is_first_rank, quote_words, say, say_next
+from .services.console import is_first_rank, quote_words, say, say_next, say_once
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
 from .services.ranks import report_errors
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> i
     given = parser.parse_args(arguments)
     options = [*given.options, *(["run.fresh=true"] if given.fresh else [])]
     options += ["run.evaluate=true"] if evaluate else []
+    for line in [] if os.environ.get(CONTINUE) else given_twice(options):  # pefomed train has said it
+        say_once(line)
     outbound.begin("evaluate" if evaluate else "train", given.i_have_permission)
 
     def to_the_end() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from contextlib import nullcontext, redirect_stdout
 
 from .. import __version__
+from ..config.given import given_twice
+from ..environment import mistyped
 from ..errors import PefomedError, near_names, printable, why
 from ..reporting.rendering import show
 from ..requirements import package_of
@@ -129,6 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"an argument is empty, at {before!r}; is it a variable that is not set?")
     parsed = parser.parse_args(given)
     parsed.given = given
+    for name, near in mistyped().items():
+        meant = f"; did you mean {near}?" if near else ""
+        print(printable(f"warning: {name} is set, and nothing reads it{meant}"), file=sys.stderr)
+    for line in given_twice(getattr(parsed, "options", ())):
+        print(printable(line), file=sys.stderr)
     outbound.begin(parsed.command, getattr(parsed, "i_have_permission", False))
     try:
         return _run(parsed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,18 @@ def load_yaml(cfg_path: str) -> Any:
 
     path = Path(cfg_path) if Path(cfg_path).is_file() else SHIPPED / cfg_path
     if not path.is_file():
-        raise ConfigError(f"no configuration file {cfg_path}; shipped are {', '.join(shipped())}")
+        if Path(cfg_path).is_dir():
+            raise ConfigError(f"{cfg_path} is a folder; name the YAML of a run in it")
+        near = get_close_matches(cfg_path, shipped(), n=3, cutoff=0.7)
+        meant = f"did you mean {' or '.join(near)}?" if near else f"shipped are {', '.join(shipped())}"
+        raise ConfigError(f"no configuration file {cfg_path}; {meant}")
     try:
         _refuse_endless_aliases(path)
         config = OmegaConf.load(path)
         plain: Any = OmegaConf.to_container(config)
     except OSError as error:
+        raise ConfigError(f"cannot read {cfg_path}: {why(error)}") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"cannot read {cfg_path}: {why(error)}") from error
     except RecursionError as error:
         raise ConfigError(f"{cfg_path} is not YAML of a run: it is nested too deeply") from error
@@ -116,16 +123,14 @@ def parse_options(options: Sequence[str]) -> Any:
     The value of a key that is text is taken as it stands: ``run.output_dir=out/a #1`` names the folder ``a #1``.
 
     Raises:
-        ConfigError: an option without a value.
+        ConfigError: an option without a value, or of no section.
     """
     import yaml  # late: heavy
     from omegaconf import OmegaConf  # late: heavy
     from omegaconf.errors import OmegaConfBaseException  # late: heavy
 
-    options = list(options)
-    if len(options) % 2 == 0 and options and "=" not in options[0]:
-        options = [f"{key}={value}" for key, value in zip(options[0::2], options[1::2])]
-    wrong = [f"{option!r}: write it as section.key=value" for option in options if not _OPTION.match(option)]
+    options = _with_equals(options)
+    wrong = [_what_is_wrong(option, options) for option in options if not _OPTION.match(option)]
     if wrong:
         raise ConfigError("--options cannot be read", wrong)
     parsed: Any = OmegaConf.create({})
@@ -139,6 +144,41 @@ def parse_options(options: Sequence[str]) -> Any:
         except (OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ConfigError("--options cannot be read", [f"{option!r}: {one_line(error)}"]) from error
     return parsed
+
+
+def _with_equals(options: Sequence[str]) -> list[str]:
+    if len(options) % 2 == 0 and options and "=" not in options[0]:
+        return [f"{key}={value}" for key, value in zip(options[0::2], options[1::2])]
+    return list(options)
+
+
+def given_twice(options: Sequence[str]) -> list[str]:
+    """A line for each key that options give different values, of which the last is used."""
+    values: dict[str, list[str]] = {}
+    for key, _, value in (option.partition("=") for option in _with_equals(options)):
+        values.setdefault(key, []).append(value)
+    return [
+        f"--options {key} is given {len(given)} times; the last is used: {given[-1]}"
+        for key, given in values.items()
+        if len(set(given)) > 1
+    ]
+
+
+def _what_is_wrong(option: str, options: Sequence[str]) -> str:
+    key, equals, _ = option.partition("=")
+    section = key.split(".")[0]
+    if any(word.startswith("=") or word.endswith("=") for word in options):
+        return f"{option!r}: write it as section.key=value, without blanks around the ="
+    if "." in key and section not in ("model", "datasets", "run"):
+        known = near_names(section, ("model", "datasets", "run"))
+        return f"{option!r}: no section {section!r}; {known}"
+    if not equals and "." in key:
+        return f"{option!r}: it has no value; write it as section.key=value"
+    if section in _SECTION_TYPES or section == "datasets":
+        return f"{option!r}: a whole section; write it as section.key=value"
+    of = [name for name, declared in _SECTION_TYPES.items() if key in options_of(declared)]
+    meant = f", such as {of[0]}.{key}={option.partition('=')[2] or 'VALUE'}" if of else ""
+    return f"{option!r}: write it as section.key=value{meant}"
 
 
 def _is_text(key: str) -> bool:

@@ -108,7 +108,9 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     tiny_is_there = is_tiny and Path(str(section["llama_model"] or "")).is_dir()
     drawn = "PEFOMED_DATA" in parts
     to_draw = [
-        name for name, one in config.datasets.items() if drawn and not Path(one.build_info.storage or "").is_dir()
+        name
+        for name, one in config.datasets.items()
+        if drawn and _is_drawn(one.build_info.storage) and not Path(one.build_info.storage or "").is_dir()
     ]
     if to_draw or (is_tiny and not tiny_is_there):
         findings.append(_check_sample_folder())
@@ -144,6 +146,11 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     findings += check_runner(config)
     findings += [*check_tracking(run), *check_caches(run)]
     return findings + check_device(run) + _check_folder(composed, cfg_path, options) + _check_room(cfg_path, config)
+
+
+def _is_drawn(storage: str | None) -> bool:
+    """Whether the embedded default has it, and not a folder that the options name."""
+    return environment.sample_folder() in Path(storage or "").parents
 
 
 def compose(cfg_path: str, options: Sequence[str]) -> Composed:

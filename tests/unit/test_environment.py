@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from pefomed_plugin import environment
+from pefomed_plugin.cli import main
 from pefomed_plugin.environment import VARIABLES, embedded_parts, point_at_embedded, sample_folder
 from pefomed_plugin.errors import ConfigError
 
@@ -83,3 +87,32 @@ def test_the_tiny_model_of_another_family_lies_beside_the_first(monkeypatch, tmp
     monkeypatch.setenv("PEFOMED_FAMILY", "gemma")
     with pytest.raises(ConfigError, match="PEFOMED_FAMILY=gemma: no tiny model .* one of llama, llama3, qwen2, qwen3,"):
         environment.embedded_values(tmp_path)
+
+
+def test_a_mistyped_variable_is_no_reason_to_train_the_tiny_model(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        embedded_parts(ALL, {"PEFOMED_LAMA": str(tmp_path), "pefomed_data": str(tmp_path)})
+    assert caught.value.problems == (
+        "PEFOMED_LAMA: write it PEFOMED_LLAMA, or unset it",
+        "pefomed_data: write it PEFOMED_DATA, or unset it",
+    )
+    whole = {name: str(tmp_path) for name in ALL}
+    assert embedded_parts(ALL, {**whole, "PEFOMED_LAMA": "x"}) == [], "what is needed is there: a warning does"
+
+
+def test_every_variable_of_ours_is_known():
+    root = Path(__file__).resolve().parents[2]
+    files = [*(root / "pefomed_plugin").rglob("*.py"), *(root / "slurm").glob("*.sh")]
+    read = {name for path in files for name in re.findall(r"PEFOMED_[A-Z_]*[A-Z]", path.read_text(encoding="utf-8"))}
+    assert len(read) > 10 and environment.mistyped(dict.fromkeys(read, "1")) == {}
+    assert environment.mistyped({"PEFOMED_SAMPEL": "a", "PEFOMED_MINE": "b", "HOME": "/"}) == {
+        "PEFOMED_MINE": "",
+        "PEFOMED_SAMPEL": "PEFOMED_SAMPLE",
+    }
+
+
+def test_a_mistyped_variable_is_told_by_every_command(monkeypatch, capsys):
+    monkeypatch.setenv("PEFOMED_OFLINE", "1")
+    assert main(["wasm", "--counts", "1", "2", "3", "4", "5", "--json"]) == 0
+    said = "warning: PEFOMED_OFLINE is set, and nothing reads it; did you mean PEFOMED_OFFLINE?\n"
+    assert capsys.readouterr().err == said

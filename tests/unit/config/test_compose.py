@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 import pytest
 import yaml
 
 from pefomed_plugin.adapters.training.strategies import STRATEGIES
+from pefomed_plugin.cli import main
 from pefomed_plugin.config.compose import compose_config
 from pefomed_plugin.config.datasets import Limit
-from pefomed_plugin.config.given import load_yaml, parse_options
+from pefomed_plugin.config.given import given_twice, load_yaml, parse_options
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
@@ -80,17 +82,55 @@ def test_a_missing_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
-    [("vqa_rad", "vqa_rda", "did you mean 'vqa_rad'"), ("minigpt_v2", "minigpt_2", "did you mean 'minigpt_v2'")],
+    [
+        ("vqa_rad", "vqa_rda", "did you mean 'vqa_rad'"),
+        ("vqa_rad", "VQA_RAD", "did you mean 'vqa_rad'"),
+        ("minigpt_v2", "minigpt_2", "did you mean 'minigpt_v2'"),
+    ],
 )
 def test_unknown_data_sets_and_models(tmp_path, old, new, message):
     with pytest.raises(ConfigError, match=message):
         config(tmp_path, LEAST.replace(old, new))
 
 
-@pytest.mark.parametrize("option", ["max_epoch=3", "runs.max_epoch=3", "run.max_epoch"])
-def test_options_that_cannot_be_read(tmp_path, option):
-    with pytest.raises(ConfigError, match="write it as section.key=value"):
-        config(tmp_path, LEAST, option)
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["max_epoch=3"], "'max_epoch=3': write it as section.key=value, such as run.max_epoch=3"),
+        (["lora_r=3"], "such as model.lora_r=3"),
+        (["nothing=3"], "'nothing=3': write it as section.key=value"),
+        (["runs.max_epoch=3"], "no section 'runs'; did you mean 'run'?"),
+        (["run.max_epoch"], "'run.max_epoch': it has no value; write it as section.key=value"),
+        (["run=3"], "'run=3': a whole section; write it as section.key=value"),
+        (["run.max_epoch", "=", "3"], "without blanks around the ="),
+        (["run.max_epoch=", "3"], "'3': write it as section.key=value, without blanks around the ="),
+    ],
+)
+def test_options_that_cannot_be_read(tmp_path, options, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        config(tmp_path, LEAST, *options)
+
+
+def test_an_option_twice_is_told_and_the_last_is_used(tmp_path, capsys):
+    options = ["run.max_epoch=3", "run.seed=1", "run.max_epoch=4", "run.seed=1"]
+    assert config(tmp_path, LEAST, *options).run_cfg.max_epoch == 4
+    told = "--options run.max_epoch is given 2 times; the last is used: 4"
+    assert given_twice(options) == [told] == given_twice(["run.max_epoch", "3", "run.max_epoch", "4"])
+    assert main(["estimate", "--cfg-path", "nowhere.yaml", "--options", *options]) == 2
+    assert capsys.readouterr().err.startswith(told + "\n")
+
+
+def test_a_file_that_is_none_is_told_with_what_is_meant(tmp_path):
+    path = tmp_path / "latin.yaml"
+    path.write_bytes(f"# f\u00fcr\n{LEAST}".encode("latin-1"))
+    for name, told in (
+        (str(path), "latin.yaml: byte 3 is not UTF-8; convert the file"),
+        (str(tmp_path), "is a folder; name the YAML of a run in it"),
+        ("train_configs/pefomed_stage3.yaml", "did you mean train_configs/pefomed_stage"),
+        ("nothing-like-it", "shipped are eval_configs/"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(told)):
+            load_yaml(name)
 
 
 def test_an_embedded_section_names_data_sets_of_the_run(tmp_path):

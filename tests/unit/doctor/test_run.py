@@ -254,3 +254,14 @@ def test_a_split_that_the_data_have_not_is_told(paths):
     found = _images(paths, "run.valid_splits=[val]", "run.train_splits=[train,val]")
     assert found["vqa_rad, val"].state == WARNING and "no such split" in found["vqa_rad, val"].found
     assert _images(paths, "run.valid_splits=[val]")["vqa_rad, val"].state == NOTE
+
+
+def test_a_folder_that_the_options_name_is_not_drawn(tmp_path, monkeypatch):
+    """With generated data for the others, it was left out of the check, and the run was ready."""
+    for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
+    nowhere = tmp_path / "nowhere"
+    found = check_run(STAGE2, [f"datasets.vqa_rad.build_info.storage={nowhere}"])
+    assert any(one.state == ERROR and str(nowhere) in one.found for one in found)
+    assert not is_broken(check_run(STAGE2))
