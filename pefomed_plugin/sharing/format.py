@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,6 +105,8 @@ class ShareFormat:
     """It asks a model and scores: one split by default, with scorers."""
     needs: tuple[Need, ...] = ()
     """Packages without which it cannot be written."""
+    takes_patterns: bool = False
+    """The command takes patterns below the folder it runs in, so that no absolute path and no ``[`` is one."""
 
     def write(self, to_share: ToShare, folder: Path) -> Shared:
         """Write it into a folder that is there and empty.
@@ -116,6 +120,8 @@ class ShareFormat:
 
     def command(self, out: Path) -> list[Word]:
         """``use`` of a folder."""
+        if self.takes_patterns:
+            out = Path(glob.escape(os.path.relpath(out)))
         text = json.dumps(str(out), ensure_ascii=False)
         words = [(word, word.format(out=out, text=text)) for word in self.use]
         return [Path(filled) if word.startswith("{out}") else filled for word, filled in words]

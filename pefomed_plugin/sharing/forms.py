@@ -32,6 +32,7 @@ INSPECT_AI = ShareFormat(
     "inspect_folder:write_inspect",
     ("inspect", "eval", f"{{out}}/{TASK_FILE}", "--model", "PROVIDER/MODEL"),
     is_task=True,
+    takes_patterns=True,
 )
 LMMS_EVAL = ShareFormat(
     "lmms_eval",

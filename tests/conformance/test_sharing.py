@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -183,6 +184,20 @@ def test_inspect_ai_gives_our_figures(tmp_path: Path) -> None:
     image, text = next(content for content in asked if str(samples[0].question) in str(content))
     assert image.type == "image" and image.image.startswith("data:image/png;base64,")
     assert text.text == f"Based on the image, respond to this question with a short answer: {samples[0].question}"
+
+
+def test_the_printed_command_runs_the_task(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """inspect_ai takes a pattern below the folder it runs in: neither an absolute path nor a bracket is one."""
+    pytest.importorskip("inspect_ai")
+    share(prepared_rad(tmp_path), "inspect_ai", tmp_path / "out [1]")
+    (line,) = (text for text in capsys.readouterr().err.splitlines() if text.startswith("next: inspect "))
+    words = [sys.executable, "-m", "inspect_ai", *shlex.split(line)[2:-1], "mockllm/model", "--display", "none"]
+    words += ["--log-dir", str(tmp_path / "logs")]
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((tmp_path / "logs").glob("*.eval"))) == 1
 
 
 def test_inspect_ai_moved_repeated_and_of_several_images(tmp_path: Path) -> None:

@@ -245,6 +245,14 @@ def test_a_task_is_of_test_and_names_its_figures(rad: Path, tmp_path: Path, caps
     assert (tmp_path / "out" / file).is_file()
 
 
+def test_the_command_of_a_task_is_below_the_folder_it_runs_in(
+    rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, _, errors = share(capsys, rad, "inspect_ai", tmp_path / "out [1]")
+    assert errors == "next: inspect eval 'out [[]1]/pefomed_task.py' --model PROVIDER/MODEL\n"
+
+
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 
