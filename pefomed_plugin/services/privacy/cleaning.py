@@ -28,9 +28,10 @@ from .image_metadata import take_apart, texts_beside
 from .patterns import in_place_of, kind_of_field
 from .pixels import blank_frames, painted_black, written_anew
 from .recognisers import Recogniser
+from .said import NoText
 from .scanning import MOST_PIXELS, Looker, frames_to_look_at, identifying, read_dataset
 from .sources import DICOM, DICOM_FILE, IMAGE, IMAGE_FILE, Source, damage_said, form_of, said_without, spans_of_name
-from .text_files import NoText, visit_file
+from .text_files import visit_file
 
 CHANGES = "privacy-changes.csv"
 _MOST_NAMES = 20_000
@@ -129,7 +130,8 @@ class Cleaner:
                 with damage_said(IMAGE_FILE):
                     self._image(source.path, path, name)
             else:
-                visit_file(source.path, self._visitor(name), path)
+                say = lambda words: self.done.left.append(f"{name}: {words}")  # noqa: E731
+                visit_file(source.path, self._visitor(name), path, say)
                 if len(self.done.changes) == before:  # byte for byte, not as this program would write it
                     path.write_bytes(source.path.read_bytes())
         except NoText as reason:

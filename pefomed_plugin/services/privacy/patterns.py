@@ -76,7 +76,7 @@ def _find(text: str) -> tuple[list[Span], int]:
     for kind, pattern in _COMPILED:
         if not has_digit and kind not in _WITHOUT_DIGITS:
             continue
-        for match in pattern.finditer(text):
+        for match in _matches(kind, pattern, text):
             kind_found = _checked(kind, match)
             if kind_found == "shifted":
                 marks += 1
@@ -84,6 +84,17 @@ def _find(text: str) -> tuple[list[Span], int]:
                 start, end = match.span("value")
                 found.append(Span(start, end, kind_found))
     return without_overlaps(found), marks
+
+
+def _matches(kind: str, pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """All matches; of two words of which the first is no given name, the second may be one: ``Saw Hans Mueller``."""
+    if kind != "given":
+        yield from pattern.finditer(text)
+        return
+    place = 0
+    while (match := pattern.search(text, place)) is not None:
+        yield match
+        place = match.end() if _checked(kind, match) else min(match.end("given"), match.end("family"))
 
 
 def without_overlaps(spans: Iterable[Span]) -> list[Span]:

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from .burned_in import Box
-from .text_files import NoText
+from .said import NoText
 
 _PLAIN_MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "I;16"})
 _SAVED_WITH: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from ...errors import PefomedError
+from ...errors import ConfigError, DataError, PefomedError
 from ..console import progress
 from ..images.dicom import read_dicom
 from .burned_in import Reader, ReadText, may_hold_text
@@ -16,6 +16,7 @@ from .findings import KINDS, Finding, Scan, mask
 from .image_metadata import take_apart, texts_beside
 from .patterns import find_spans
 from .recognisers import Recogniser
+from .said import NoText
 from .sources import (
     DICOM,
     DICOM_FILE,
@@ -28,7 +29,7 @@ from .sources import (
     said_without,
     spans_of_name,
 )
-from .text_files import NoText, visit_file
+from .text_files import visit_file
 
 FILE_NAME, FOLDER_NAME = "file name", "folder name"
 MOST_PIXELS = 100_000_000
@@ -99,7 +100,7 @@ def look_at_file(source: Source, looker: Looker, found: Scan) -> None:
             with damage_said(IMAGE_FILE):
                 _look_at_image(source, looker, found)
         else:
-            found.files[visit_file(source.path, _noting(source, looker, found))] += 1
+            found.files[visit_file(source.path, _noting(source, looker, found), say=found.note)] += 1
     except NoText as reason:
         suffix = source.path.suffix.lower() or "no ending"
         words = suffix if str(reason) == "no text" else f"{suffix}: {reason}"
@@ -139,7 +140,7 @@ def _look_at_dicom(source: Source, looker: Looker, found: Scan) -> None:
     name, content = looker.shown(source.name), source.path.read_bytes()
     try:
         dataset = read_dataset(content)
-    except NoText:
+    except ConfigError:
         raise
     except Exception:  # what follows the pixels is damaged, or is none of it: the header may be good
         dataset = read_dataset(content, stop_before_pixels=True)
@@ -174,12 +175,12 @@ def read_dataset(content: bytes, *, stop_before_pixels: bool = False) -> Any:
     """What a DICOM file holds; what stands behind its pixels too.
 
     Raises:
-        NoText: pydicom is missing.
+        ConfigError: pydicom is missing.
     """
     try:
         import pydicom  # late: optional
     except ImportError:
-        raise NoText("DICOM needs pydicom: pip install pydicom") from None
+        raise ConfigError("DICOM needs pydicom: pip install pydicom") from None
     dataset = pydicom.dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels, force=True)
     for _ in dataset.iterall():  # read now: pydicom would raise at the use of a value
         pass
@@ -192,7 +193,7 @@ def _look_at_image(source: Source, looker: Looker, found: Scan) -> None:
     name = looker.shown(source.name)
     with Image.open(source.path) as image:
         if image.width * image.height > MOST_PIXELS:
-            raise NoText(f"more than {MOST_PIXELS:,} pixels")
+            raise DataError(f"more than {MOST_PIXELS:,} pixels")
         frames = getattr(image, "n_frames", 1)
         chosen = frames_to_look_at(frames)
         if len(chosen) < frames:

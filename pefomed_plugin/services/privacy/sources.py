@@ -16,7 +16,7 @@ from ..images.dicom import looks_like_dicom
 from ..images.faults import UnusableImage
 from .image_metadata import IMAGE_SUFFIXES, MAGIC
 from .patterns import Span, find_spans
-from .text_files import NoText
+from .said import NoText
 from .words import GIVEN_NAMES, NOT_IN_FILE_NAMES
 
 DICOM, IMAGE, TEXT = "DICOM", "image", "text"

@@ -1,4 +1,4 @@
-"""Texts of files, one after the other, and the same files with what a visitor makes of them: text, JSON, CSV, XLSX.
+"""Texts of files, one after the other, and the same files with what a visitor makes of them: text, JSON, CSV.
 
 A visitor is asked of every text with its place and the name of the field that it stands in; what it returns takes the
 text's place. So what is found and what is cleaned are the same.
@@ -12,16 +12,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
-from ...errors import DataError, PefomedError
+from ...errors import DataError
 from ...input_files import refuse_special
 from ...json_text import JsonFault, parse_json
-from ..spreadsheets import opened_workbook, rows_of, write_csv_row
+from ..spreadsheets import write_csv_row
+from .databases import BESIDE, PARQUET, SQLITE, visit_parquet, visit_sqlite
 from .patterns import kind_of_field, lines_of, passages_of
+from .said import NoText, Say, Visit
+from .workbook_files import SUFFIXES, visit_workbook
 
-Visit = Callable[[str, str, str], str]
-"""``visit(text, place, field)``: what stands in its place from now on."""
 JSON_SUFFIXES, LINES_SUFFIXES = frozenset({".json", ".geojson", ".ipynb"}), frozenset({".jsonl", ".ndjson"})
 TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 MOST_BYTES = 512 << 20
@@ -30,25 +31,25 @@ _OWN_TIMES = frozenset({"written_at", "time", "since", "at", "created", "started
 """Keys under which our own files say when they were written."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 
-
-_PROPERTIES = ("creator", "lastModifiedBy", "title", "subject", "description", "keywords")
-"""Of a workbook; a cleaned copy has none of them, and no comments."""
-
-
-class NoText(Exception):
-    """The file holds no text that can be read; says why."""
+_IMAGE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/]{100,}")
+"""An image in base64: pages, notebooks and tables hold some."""
 
 
 def read_text(path: Path) -> tuple[str, str]:
     """The text of a file and its encoding: UTF-8, UTF-16, else that of Windows, or Latin-1.
 
     Raises:
-        NoText: it holds bytes that no text has, or is too large.
+        NoText: it holds bytes that no text has.
+        DataError: it is too large.
         OSError: it cannot be read.
     """
     refuse_special(path)
+    with open(path, "rb") as file:
+        head = file.read(65536)
     if path.stat().st_size > MOST_BYTES:
-        raise NoText(f"larger than {MOST_BYTES >> 20} MiB")
+        if b"\0" in head:
+            raise NoText("no text")
+        raise DataError(f"{path}: larger than {MOST_BYTES >> 20} MiB; split it")
     content = path.read_bytes()
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", "replace"), "utf-16"
@@ -77,20 +78,36 @@ def _without_mark(content: bytes) -> tuple[str, str]:
     return text, name
 
 
-def visit_file(path: Path, visit: Visit, out: Path | None = None) -> str:
+def visit_file(path: Path, visit: Visit, out: Path | None = None, say: Say = lambda words: None) -> str:
     """Every text of a file; with ``out`` the file is written there with what became of them.
 
     Returns:
-        How it was read: ``text``, ``JSON``, ``table``, ``spreadsheet``.
+        How it was read: ``text``, ``JSON``, ``table``, ``spreadsheet``, ``database``, ``parquet``.
 
     Raises:
         NoText: there is none.
-        PefomedError: it is damaged.
+        PefomedError: it is damaged, too large, or a package is missing.
         OSError: it cannot be read, or written.
     """
+    refuse_special(path)
     suffix = path.suffix.lower()
-    if suffix in (".xlsx", ".xlsm"):
-        return _visit_workbook(path, visit, out)
+    with open(path, "rb") as file:
+        head = file.read(16)
+    if suffix in SUFFIXES:
+        visit_workbook(path, visit, out, say)
+        return "spreadsheet"
+    if head == SQLITE:
+        visit_sqlite(path, visit, out)
+        return "database"
+    if head.startswith(PARQUET):
+        visit_parquet(path, lambda row, start: _walk(row, visit, start, "", False), out, say)
+        return "parquet"
+    if path.name.endswith(BESIDE) and Path(str(path).rpartition("-")[0]).is_file():
+        raise NoText("part of the database beside it, and read with that")
+    return _visit_texts(path, suffix, visit, out, say)
+
+
+def _visit_texts(path: Path, suffix: str, visit: Visit, out: Path | None, say: Say) -> str:
     text, encoding = read_text(path)
     kind, changed = "text", None
     try:
@@ -104,6 +121,8 @@ def visit_file(path: Path, visit: Visit, out: Path | None = None) -> str:
         kind = "text"  # damaged: line by line
     if changed is None:
         changed = "".join(visit(passage, place, "") for place, passage in passages_of(text))
+    if _IMAGE.search(text):
+        say("images within texts (base64) were not looked at")
     if out is not None:
         out.write_bytes(changed.encode(encoding, "replace"))
     return kind
@@ -196,58 +215,3 @@ def _visit_table(text: str, delimiter: str, visit: Visit) -> str:
             write_csv_row(out, seen, delimiter, end)
         header = header or [cell.strip() for cell in row]
     return out.getvalue()
-
-
-def _visit_workbook(path: Path, visit: Visit, out: Path | None) -> str:
-    try:
-        if out is not None:
-            return _rewrite_workbook(path, visit, out)
-        with opened_workbook(path) as book:
-            for name in _PROPERTIES:
-                visit(str(getattr(book.properties, name, None) or ""), f"properties, {name}", "")
-            for sheet in book.worksheets:
-                header: list[str] = []
-                for number, row in enumerate(rows_of(sheet), 1):
-                    for place, value in enumerate(row):
-                        if value is not None:
-                            name = header[place] if place < len(header) else ""
-                            visit(str(value), f"{sheet.title}!{_column(place)}{number}", name)
-                    header = header or [str(cell or "").strip() for cell in row]
-    except DataError as error:
-        raise NoText(str(error).partition(": ")[2] or str(error)) from error
-    except PefomedError as error:
-        raise NoText(str(error)) from error
-    return "spreadsheet"
-
-
-def _rewrite_workbook(path: Path, visit: Visit, out: Path) -> str:
-    from openpyxl import load_workbook  # late: optional
-
-    with opened_workbook(path):
-        pass  # its limits hold here too
-    book = load_workbook(path)
-    for sheet in book.worksheets:
-        header: dict[int, str] = {}
-        for row in sheet.iter_rows():
-            for cell in row:
-                if cell.comment is not None:
-                    cell.comment = None
-                if cell.value is None:
-                    continue
-                text = str(cell.value)
-                changed = visit(text, f"{sheet.title}!{cell.coordinate}", header.get(cell.column, ""))
-                if changed != text:
-                    cell.value = changed
-            header = header or {cell.column: str(cell.value or "").strip() for cell in row}
-    for name in _PROPERTIES:
-        setattr(book.properties, name, None)
-    book.save(out)
-    return "spreadsheet"
-
-
-def _column(place: int) -> str:
-    letters, number = "", place + 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from pefomed_plugin.services.privacy.text_files import NoText, visit_file
+from pefomed_plugin.services.privacy.said import NoText
+from pefomed_plugin.services.privacy.text_files import visit_file
 
 
 def seen(path, out=None):
@@ -105,7 +106,7 @@ def test_spreadsheets_with_cells_and_without_the_authors_name(tmp_path):
     book.save(tmp_path / "a.xlsx")
     kind, texts = seen(tmp_path / "a.xlsx")
     assert kind == "spreadsheet" and ("Hans", "Sheet!A2", "name") in texts
-    assert ("Hans Meier", "properties, creator", "") in texts
+    assert ("Hans Meier", "properties, creator", "person name") in texts
     seen(tmp_path / "a.xlsx", tmp_path / "b.xlsx")
     copy = openpyxl.load_workbook(tmp_path / "b.xlsx")
     assert [[cell.value for cell in row] for row in copy.active] == [["name", "size"], ["[NAME]", 12]]

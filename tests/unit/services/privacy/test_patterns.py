@@ -56,6 +56,7 @@ FOUND = [
     ("his wife Mary called", "name", "Mary"),
     ("PatientName = Weber", "name", "Weber"),
     ("Mme Dupont", "name", "Dupont"),
+    ("Yesterday Hans Mueller came", "name", "Hans Mueller"),
     ("Nom: Dupont", "name", "Dupont"),
     ("Sra. López", "name", "López"),
     ("Paciente: García", "name", "García"),
