@@ -7,8 +7,11 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..readers.prepared import split_file
-from ..services.project_template import TASKS, look_at_own_data, write_project
+from ..services.project_template import CAPTION, TASKS, look_at_own_data, write_project
 from .next_step import NextStep, pefomed
+
+_USES = {"train": "stage2.yaml trains on", "test": "evaluate.yaml answers"}
+"""Split -> which file of a project needs it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,20 +32,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the folder, and say how to go on."""
     data = look_at_own_data(arguments.data) if arguments.data else None
-    if data and arguments.task not in (None, data.task):
+    has_captions = data is not None and data.task == CAPTION
+    if data and not has_captions and arguments.task not in (None, data.task):
         raise ConfigError(f"{data.folder} holds {TASKS[data.task]['said']}: leave --task {arguments.task} out")
-    task = data.task if data else arguments.task or next(iter(TASKS))
+    task = data.task if data and not has_captions else arguments.task or next(iter(TASKS))
     other = next(name for name in TASKS if name != task)
     written = write_project(arguments.folder, task, data)
     chosen = " (the default; the other is --task " + other + ")" if arguments.task is None else ""
-    print(f"task: {task}{f' (as {data.folder} says)' if data else chosen}")
+    print(f"task: {task}{f' (as {data.folder} says)' if data and not has_captions else chosen}")
     for path in written:
         if path.suffix != ".png":
             print(f"  {path}")
     if data:
         counts = ", ".join(f"{split} {count:,}" for split, count in data.counts.items())
-        print(f"stage2.yaml and evaluate.yaml name {data.folder}: {counts} sample(s)")
-        for split, name in (("train", "stage2.yaml trains on"), ("test", "evaluate.yaml answers")):
+        named = "stage1.yaml names" if has_captions else "stage2.yaml and evaluate.yaml name"
+        print(f"{named} {data.folder}: {counts} sample(s)")
+        if has_captions:
+            print(f"they are captions; the {TASKS[task]['said']} of stage 2 are drawn examples, for you to replace")
+            arguments.first = "stage1.yaml"  # for the next step
+        uses = {"train": "stage1.yaml trains on"} if has_captions else _USES
+        for split, name in uses.items():
             if split not in data.counts:
                 print(
                     f"no {split} split is among them, which {name}: prepare them with one (--split) before you run it"
@@ -56,4 +65,4 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     """Train: on the data, or on the drawn examples; answer, where the data are for testing alone."""
     if arguments.data and not (arguments.data / split_file("train")).is_file():
         return pefomed("evaluate", "--cfg-path", "evaluate.yaml", folder=arguments.folder)
-    return pefomed("train", "--cfg-path", "stage2.yaml", folder=arguments.folder)
+    return pefomed("train", "--cfg-path", getattr(arguments, "first", "stage2.yaml"), folder=arguments.folder)

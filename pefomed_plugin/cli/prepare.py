@@ -5,21 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, PefomedError, near_names
 from ..origins import data_origin
 from ..readers import DATASETS
-from ..readers.prepared import is_prepared, read_manifest
+from ..readers.prepared import is_prepared, read_manifest, split_file
+from ..readers.textfiles import read_json_lines
+from ..records import SPLITS
 from ..reporting.cards import CARD, write_card
 from ..reporting.cards.data_card import data_card
 from ..reporting.rendering import show
 from ..services.console import say
 from ..services.private_files import keep_private
+from ..services.project_template import CAPTION
 from ._own_data import OWN, add_own_arguments, refuse_own_arguments, wishes_of
 from .arguments import count_from_1
-from .next_step import NextStep, again, with_storages
+from .next_step import NextStep, again, pefomed, with_storages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,11 +111,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
-    """See whether a run takes it; once more where it could not be written."""
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep | None:
+    """See whether a run takes it; once more where it could not be written; nothing of texts that no one run takes."""
     if exit_code:
         return again(arguments)
-    return with_storages("doctor", {name: _out(arguments, name) for name in _sources(arguments)})
+    tasks = getattr(arguments, "tasks", [])
+    if len(tasks) > 1:
+        return None
+    storages = {name: _out(arguments, name) for name in _sources(arguments)}
+    if tasks == [CAPTION] and Path("stage1.yaml").is_file():
+        options = f"datasets.{OWN}.build_info.storage={storages[OWN]}"
+        return pefomed("doctor", "--cfg-path", "stage1.yaml", "--options", options)
+    return with_storages("doctor", storages)
 
 
 def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace) -> bool:
@@ -146,7 +157,20 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
     if arguments.no_images:
         say("\nno image was opened: nothing is known of them but their names")
     say(f"\nwritten to {out}")
+    if name == OWN:
+        arguments.tasks = _tasks_in(out)  # for the next step
+        if len(arguments.tasks) > 1:
+            say(
+                f"it holds {' and '.join(arguments.tasks)}: a project (pefomed init) is for one of them; prepare each "
+                "by itself"
+            )
     return True
+
+
+def _tasks_in(out: Path) -> list[str]:
+    """Tasks of the splits of own data, each of one kind, by the first record of each."""
+    files = [path for path in (out / split_file(split) for split in SPLITS) if path.is_file()]
+    return sorted({row["task"] for path in files for _, row in islice(read_json_lines(path, []), 1)})
 
 
 def _read_own(name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace) -> Any:

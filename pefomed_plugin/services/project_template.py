@@ -22,7 +22,7 @@ from .console import quote_words
 TEMPLATE = Path(__file__).resolve().parents[1] / "configs" / "project"
 _NAMES = {"gitignore": ".gitignore"}
 """Template's name -> project's; a real ``.gitignore`` there would hide files of the package itself."""
-VQA, REPORT = "vqa", "report"
+VQA, REPORT, CAPTION = "vqa", "report", "caption"
 TASKS: Mapping[str, Mapping[str, str]] = {
     VQA: {
         "task": "medical_vqa",
@@ -57,15 +57,18 @@ class OwnData:
 
     folder: Path
     task: str
-    """A key of ``TASKS``."""
+    """A key of ``TASKS``, or ``CAPTION``: of stage 1."""
     counts: Mapping[str, int]
     """Split -> samples."""
 
     def words(self, project: Path) -> dict[str, str]:
         """What stands in the templates in the place of the drawn examples."""
         validated = "val" in self.counts
+        storage = json.dumps(os.path.relpath(self.folder, project), ensure_ascii=False)
+        if self.task == CAPTION:
+            return {"captions": storage}
         return {
-            "storage": json.dumps(os.path.relpath(self.folder, project), ensure_ascii=False),
+            "storage": storage,
             "valid": "[val]" if validated else "[]",
             "test": "[test]" if "test" in self.counts else "[]             # these data have no test split",
             "place": f"`{_CAPTIONS}` | your captions, for stage 1; what lies there now are drawn examples to replace",
@@ -88,7 +91,7 @@ def look_at_own_data(folder: Path) -> OwnData:
 
     Raises:
         DataError: the folder is not one that ``pefomed prepare`` wrote, or not as it was written.
-        ConfigError: it holds a data set that has YAMLs of its own, or texts of no task or of several.
+        ConfigError: it holds a data set that has YAMLs of its own, or texts of several tasks.
     """
     release = read_prepared(folder)
     if release.dataset != MEDICAL_CUSTOM.name:
@@ -98,10 +101,10 @@ def look_at_own_data(folder: Path) -> OwnData:
             [f"train on it with pefomed train --options {option}"],
         )
     tasks = sorted({sample.task for sample in release.samples})
-    if len(tasks) != 1 or tasks[0] not in TASKS:
+    if len(tasks) != 1:
         raise ConfigError(
-            f"{folder} holds {', '.join(tasks)}; a project is for one of {', '.join(TASKS)}: choose it with "
-            "--task, and name the data in its YAML"
+            f"{folder} holds {' and '.join(tasks)}; a project is for one of them: prepare each by itself, from tables "
+            "of its own"
         )
     return OwnData(folder, tasks[0], {split: len(rows) for split, rows in release.splits().items()})
 
@@ -111,17 +114,18 @@ def write_project(folder: Path, task: str = VQA, data: OwnData | None = None) ->
 
     Args:
         task: a key of ``TASKS``.
-        data: named by the YAMLs in place of drawn examples; its task is the project's.
+        data: named by the YAMLs in place of drawn examples; their task is the project's, but for captions.
 
     Raises:
         ConfigError: one of its files is there already; nothing was written.
         OSError: the folder cannot be written.
     """
-    task = data.task if data else task
+    task = data.task if data and data.task != CAPTION else task
     own = f"data/{TASKS[task]['texts']}"
     words = {
         **TASKS[task],
         "storage": own,
+        "captions": _CAPTIONS.rstrip("/"),
         "valid": "[]",
         "test": "[test]",
         "valid_said": _NO_VAL,
@@ -130,7 +134,12 @@ def write_project(folder: Path, task: str = VQA, data: OwnData | None = None) ->
     }
     texts = {_NAMES.get(path.name, path.name): path.read_text(encoding="utf-8") for path in sorted(TEMPLATE.iterdir())}
     examples = example_data(task)
-    if data:
+    if data and data.task == CAPTION:
+        words.update(
+            data.words(folder), place=f"`{own}/` | your data; what lies there now are drawn examples to replace"
+        )
+        examples = {name: content for name, content in examples.items() if not name.startswith(_CAPTIONS)}
+    elif data:
         words.update(data.words(folder))
         before, rest = texts["README.md"].split(_DATA_HEADING)
         texts["README.md"] = before + data.section + _TRAIN_HEADING + rest.split(_TRAIN_HEADING)[1]

@@ -139,6 +139,8 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
     reader = Records(release, ImageFinder(release.image_root), pseudonyms, wishes)
     for table, split, columns, task in read:
         reader.add_table(table, split, columns, task)
+    if wishes.nifti_slice and not reader.volumes:
+        raise ConfigError(f"--nifti-slice {wishes.nifti_slice}: no record names a NIfTI volume; leave it out")
     release.notes.update({what: count for what, count in reader.finder.notes.items() if what != MISSING})
     said.append(linked)
     release.finish()

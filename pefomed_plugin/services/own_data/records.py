@@ -31,6 +31,8 @@ class Records:
 
     def __init__(self, release: Release, finder: ImageFinder, pseudonyms: Pseudonyms | None, wishes: Wishes) -> None:
         self.release, self.finder, self.pseudonyms, self.wishes = release, finder, pseudonyms, wishes
+        self.volumes = 0
+        """Records that name a NIfTI volume, of which a slice was to be chosen."""
         self._volumes: list[str] = []
         self._folder = ""
 
@@ -111,6 +113,7 @@ class Records:
         path = self.finder.find(beside if is_beside and (self.release.image_root / beside).is_file() else given)
         if not is_nifti(path):
             return path
+        self.volumes += 1
         if not self.wishes.nifti_slice:
             self._volumes.append(where)
             return path

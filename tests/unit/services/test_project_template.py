@@ -14,7 +14,7 @@ from pefomed_plugin.cli import main, make_parser
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.readers.custom import MEDICAL_CUSTOM
 from pefomed_plugin.services.project_template import TEMPLATE, write_project
-from tests.unit.services.own_data.files import write_images, write_table
+from tests.unit.services.own_data.files import run, write_images, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -224,3 +224,37 @@ def test_data_of_one_split_alone(split, missing, command, tmp_path, capsys):
     assert missing in shown.out and shown.err.endswith(f"&& pefomed {command}\n")
     run = yaml.safe_load((tmp_path / "study" / "stage2.yaml").read_text())["run"]
     assert (run["valid_splits"], run["test_splits"]) == ([], ["test"] if split == "test" else [])
+
+
+def test_captions_are_for_stage_1(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path, "a.png", "b.png")
+    write_table(tmp_path / "t.csv", "image;caption", "a.png;A disc.", "b.png;A square.")
+    assert run("prepare medical_custom --source t.csv --split train --out prepared") == 0
+    assert "next: pefomed init my_study --data prepared" in capsys.readouterr().err
+    assert run("init my_study --data prepared") == 0
+    shown = capsys.readouterr()
+    assert "stage1.yaml names prepared: train 2 sample(s)" in shown.out and "drawn examples" in shown.out
+    assert "cd my_study && pefomed train --cfg-path stage1.yaml" in shown.err
+    project = tmp_path / "my_study"
+    storages = {
+        name: yaml.safe_load((project / (name + ".yaml")).read_text())["datasets"]["medical_custom"]["build_info"]
+        for name in ("stage1", "stage2")
+    }
+    assert storages == {"stage1": {"storage": "../prepared"}, "stage2": {"storage": "data/questions"}}
+    assert not (project / "data" / "captions").exists() and (project / "data" / "questions").is_dir()
+    monkeypatch.chdir(project)
+    assert run("prepare medical_custom --source ../t.csv --split train --out p") == 0
+    assert "doctor --cfg-path stage1.yaml --options datasets.medical_custom" in capsys.readouterr().err
+
+
+def test_texts_of_two_tasks_have_no_next_step_that_fails(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = write_images(tmp_path / "d", "a.png", "b.png")
+    write_table(folder / "train.csv", "image;report", "a.png;Clear.")
+    write_table(folder / "test.csv", "image;question;answer", "b.png;Is it?;yes")
+    assert run("prepare medical_custom --source d --out prepared") == 0
+    shown = capsys.readouterr()
+    assert "next:" not in shown.err and "it holds report and vqa: a project (pefomed init) is for one" in shown.out
+    assert run("init my_study --data prepared") == 2
+    assert "prepare each by itself" in capsys.readouterr().err

@@ -598,6 +598,10 @@ def test_volumes_need_an_explicit_choice(tmp_path: Path, monkeypatch: pytest.Mon
     release = read_tables(source, wishes(shares=read_shares("test"), nifti_slice="coronal:40%")).release
     assert {sample.only_image for sample in release.samples} == {"scan.nii.gz#coronal:40%"}
     assert release.notes["record(s) show the slice coronal:40% of a volume"] == 2
+    write_images(folder, "a.png")
+    write_table(source, "image,report", "a.png,Clear.")
+    said = problems(source, shares=read_shares("test"), nifti_slice="axial:middle")[0]
+    assert said == "--nifti-slice axial:middle: no record names a NIfTI volume; leave it out"
     write_table(source, "accession,report", "A1,Clear.")
     with pytest.raises(DataError, match="give it as --reports and their folder as --source"):
         read_tables(source, wishes())
