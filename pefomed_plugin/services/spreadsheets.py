@@ -24,10 +24,11 @@ MOST_IN_A_CELL, MOST_ROWS = 32_767, 1_048_576
 """Characters of a cell, rows of a sheet with its header, that XLSX allows."""
 NUMBERLIKE = re.compile(
     r"(?=\D*\d)[\d.,:/ %-]*(e[+-]?\d+)?|"
-    r"(\d{1,4}[ /-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ /.-]*\d{0,4}",
+    r"(\d{1,4}[ /-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ /.-]*\d{0,4}|"
+    r"true|false",
     re.IGNORECASE,
 )
-"""Whole texts that a spreadsheet takes for a number, a date or a time. JavaScript reads the same pattern."""
+"""Whole texts that a spreadsheet takes for a number, date, time or truth value. JavaScript reads the same pattern."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 """What begins a formula, or what our own mark of a text could be taken for."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -149,7 +150,7 @@ def set_text(cell: Any, text: str) -> None:
 
 
 def guarded(text: str) -> str:
-    """A text with ``'`` before it where a spreadsheet would take it for a formula, a number, a date or a time."""
+    """A text with ``'`` before it where a spreadsheet would take it for a formula, number, date or truth value."""
     return "'" + text if _is_in_danger(text) else text
 
 

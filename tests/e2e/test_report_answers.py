@@ -181,6 +181,42 @@ def test_csv_holds_what_is_chosen_and_no_formula(page: Page) -> None:
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
+def test_csv_has_the_confidence_where_the_page_has_it(tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    rows = [replace(row, producer={"confidence": 0.12345} if at else {}) for at, row in enumerate(answers([True] * 3))]
+    write_report([read_run(make_run(tmp_path / "run", rows))], tmp_path / "page.html")
+    page = open_page((tmp_path / "page.html").as_uri())
+    check_shows(page, "3 of 3")
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    header, *found = list(csv.reader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig"), newline="")))
+    assert [row[header.index("confidence")] for row in found] == ["", "0.1235", "0.1235"]
+
+
+def test_answers_of_one_id_in_two_test_sets_have_addresses_of_their_own(
+    tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    make_run(tmp_path / "run", answers([True] * 2))
+    make_run(tmp_path / "run", answers([False] * 2, split="validate"))
+    write_report([read_run(tmp_path / "run")], tmp_path / "page.html")
+    page = open_page((tmp_path / "page.html").as_uri())
+    check_shows(page, "4 of 4")
+    page.locator(".card").nth(3).click()
+    expect(page.locator("#detail")).to_contain_text("something else")
+    page.reload()
+    expect(page.locator("#detail")).to_contain_text("something else")
+    assert "answer=vqa_rad-validate%2Fvqa_rad-1" in page.url
+
+
+def test_texts_that_are_written_from_right_to_left_are_laid_out_so(
+    tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    rows = [replace(row, answer="\u0646\u0639\u0645.", question="\u0647\u0644\u061f") for row in answers([True] * 2)]
+    write_report([read_run(make_run(tmp_path / "run", rows))], tmp_path / "page.html")
+    page = open_page((tmp_path / "page.html").as_uri())
+    for place in (".card .question", ".card dd"):
+        assert page.locator(place).first.evaluate("(node) => getComputedStyle(node).direction") == "rtl"
+
+
 def test_the_browser_guards_texts_as_our_sheets_do(page: Page) -> None:
     from pefomed_plugin.services.spreadsheets import guarded
 
@@ -195,6 +231,9 @@ def test_the_browser_guards_texts_as_our_sheets_do(page: Page) -> None:
         "\n=1",
         "3e5",
         "no. 3",
+        "TRUE",
+        "false",
+        "untrue",
         "mars",
         "10 cm",
         "\u00bd",

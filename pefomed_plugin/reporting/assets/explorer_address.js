@@ -19,9 +19,13 @@ function selection() {
   return found;
 }
 
+// What an address calls an answer: its id, with its test set where two sets have an answer of that id.
+const idsTwice = new Set(samples.map((sample) => sample.id).filter((seen => (id) => seen.has(id) || !seen.add(id))(new Set())));
+const nameOf = (sample) => (idsTwice.has(sample.id) ? data.sets[sample.set].key + "/" : "") + sample.id;
+
 function addressOf(answer = null) {
   const found = selection();
-  if (answer !== null) found.set("answer", samples[answer].id);
+  if (answer !== null) found.set("answer", nameOf(samples[answer]));
   const text = found.toString();
   return location.href.split("#")[0] + (text ? "#?" + text : "");
 }
@@ -62,7 +66,7 @@ function followAddress() {
 }
 
 function followAnswer(answer, unknown) {
-  const place = answer === null ? -1 : samples.findIndex((sample) => sample.id === answer);
+  const place = answer === null ? -1 : samples.findIndex((sample) => nameOf(sample) === answer);
   if (answer !== null && place < 0) unknown.push(`answer "${answer}"`);
   if (place < 0) { if ($("detail").open) { state.isGoingBack = true; $("detail").close(); } return; }
   let position = state.shown.indexOf(place);

@@ -155,7 +155,7 @@ function imageOf(sample) {
 }
 
 function question(sample, id) {
-  return make("p", { class: "question", id }, ...(sample.question ? [sample.question] : wrapped(sample.id)));
+  return make("p", { class: "question", id, dir: "auto" }, ...(sample.question ? [sample.question] : wrapped(sample.id)));
 }
 
 // The scorer whose right or wrong marks the answers.
@@ -178,11 +178,11 @@ function answers(sample) {
     lines.get(key).names.push(name);
   });
   const list = make("dl", { class: "answers" + (data.runs.length > 1 ? " of-runs" : "") },
-    ...(sample.answer ? [make("dt", {}, "Reference"), make("dd", {}, sample.answer)] : []));
+    ...(sample.answer ? [make("dt", {}, "Reference"), make("dd", { dir: "auto" }, sample.answer)] : []));
   for (const { said, verdict, sure, names } of lines.values()) {
     list.append(make("dt", {}, ...(data.runs.length > 1 ? wrapped(names.join("; ")) : ["Model"])), said === null
       ? make("dd", { class: "missing" }, MARKS[verdict] + "no answer")
-      : make("dd", { class: verdict === "unscored" ? "" : "is-" + verdict }, MARKS[verdict] + said));
+      : make("dd", { dir: "auto", class: verdict === "unscored" ? "" : "is-" + verdict }, MARKS[verdict] + said));
     if (sure !== undefined) list.append(make("dt", {}, "Confidence"), make("dd", { title: "how probable the model itself holds this answer; not calibrated" }, sure.toFixed(2)));
   }
   return list;
@@ -220,9 +220,9 @@ function tableRow(at, position) {
   return make("tr", { class: "answer", tabindex: 0, "data-id": sample.id, "data-position": position, onclick: opens },
     data.images ? cell({ class: "small-image" }, small ? make("img", { src: "data:image/jpeg;base64," + small, alt: alternative(sample, 0), decoding: "async" }) : "–") : null,
     cell({}, ...wrapped(sample.id), ...sample.files.map((file) => make("div", { class: "source" }, ...wrapped(file)))),
-    ...(data.texts ? [cell({}, sample.question || ""), cell({}, sample.answer), ...data.runs.map((_, run) => {
+    ...(data.texts ? [cell({ dir: "auto" }, sample.question || ""), cell({ dir: "auto" }, sample.answer), ...data.runs.map((_, run) => {
       const said = sample.runs[run], verdict = said && binary >= 0 ? verdictOf(sample, binary, run) : "unscored";
-      return said ? cell({ class: said[0] === null ? "missing" : verdict === "unscored" ? "" : "is-" + verdict }, MARKS[verdict] + (said[0] === null ? "no answer" : said[0])) : cell({}, "–");
+      return said ? cell({ dir: "auto", class: said[0] === null ? "missing" : verdict === "unscored" ? "" : "is-" + verdict }, MARKS[verdict] + (said[0] === null ? "no answer" : said[0])) : cell({}, "–");
     })] : []),
     cell({}, score === null ? "–" : String(score)));
 }

@@ -17,14 +17,16 @@ function csvCell(value) {
 
 function csvOf(places) {
   const named = (run, what) => data.runs.length > 1 ? `${data.runs[run]}: ${what}` : what;
+  const sure = data.runs.map((_, run) => samples.some((sample) => sample.runs[run] && sample.runs[run][2] !== undefined));
   const header = ["id", "test set", "images", ...(data.texts ? ["question", "reference"] : []), ...data.fields.map((field) => field.title),
-    ...data.runs.flatMap((_, run) => [...(data.texts ? [named(run, "answer")] : []), ...data.scorers.map((scorer) => named(run, scorer.name))])];
+    ...data.runs.flatMap((_, run) => [...(data.texts ? [named(run, "answer")] : []), ...(sure[run] ? [named(run, "confidence")] : []), ...data.scorers.map((scorer) => named(run, scorer.name))])];
   const lines = [header];
   for (const place of places) {
     const sample = samples[place];
-    lines.push([sample.id, data.sets[sample.set].key, sample.files.join(" "), ...(data.texts ? [sample.question, sample.answer] : []),
+    lines.push([sample.id, data.sets[sample.set].key, sample.files.join("; "), ...(data.texts ? [sample.question, sample.answer] : []),
       ...data.fields.map((field, at) => sample.groups[at].map((group) => labelOf(field, group)).join("; ")),
       ...data.runs.flatMap((_, run) => [...(data.texts ? [sample.runs[run] ? sample.runs[run][0] : null] : []),
+        ...(sure[run] ? [sample.runs[run] ? sample.runs[run][2] : null] : []),
         ...data.scorers.map((_, at) => scoreOf(sample, at, run))])]);
   }
   return lines.map((line) => line.map(csvCell).join(",")).join("\r\n") + "\r\n";

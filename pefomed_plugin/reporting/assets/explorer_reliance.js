@@ -17,7 +17,7 @@ function looked(sample) {
   const [texts] = sample.looked, own = sample.runs[0] && sample.runs[0][0];
   return make("div", { class: "looked" }, make("h3", {}, "Asked again, shown"),
     make("dl", { class: "answers" }, ...Object.values(data.variants).flatMap((shown, at) => [make("dt", {}, shown),
-      make("dd", { class: texts[at] === null ? "missing" : null }, (texts[at] === null ? "no answer" : texts[at]) +
+      make("dd", { dir: "auto", class: texts[at] === null ? "missing" : null }, (texts[at] === null ? "no answer" : texts[at]) +
         (texts[at] === own ? " (the same)" : ""))])));
 }
 
