@@ -19,6 +19,7 @@ from ..records import SPLITS, Prediction
 from ..scoring.metrics_file import PREDICTIONS, set_stale_aside
 from ..services.private_files import keep_private
 from ..services.results_in import FORMATS, Answer, ResultFormat, count_fitting, find_format, join_answers, recognise
+from ..services.results_in.inspect_logs import UNFINISHED
 from ..services.results_in.json_formats import read_llava_questions
 from ..storage import write_records
 from ..text import without_reasoning
@@ -193,6 +194,9 @@ def _join(
         other = _other_reading(answers, arguments, options, count_fitting(answers, samples))
         if other:
             raise DataError(f"the answers are about {other}") from error
+        early = next((note for answer in answers for note in answer.notes if note.startswith(UNFINISHED)), "")
+        if early:
+            raise DataError(f"{error.summary}; {early}", error.problems) from error
         if any(answer.key is not None for answer in answers) and not arguments.questions and _is_llava(producer):
             summary = f"{error.summary}; if the ids are those of a question file, give it with --questions"
             raise DataError(summary, error.problems) from error

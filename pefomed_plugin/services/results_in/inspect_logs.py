@@ -27,10 +27,13 @@ MOST_TIMES = 200
 ALWAYS_ALLOWED = 256 * 2**20
 """Bytes that a log may unpack to, whatever its size."""
 _ZSTANDARD = Need("zstandard", "inspect_ai's logs that are packed with Zstandard", "zstandard")
+_HEADER = "header.json"
+"""Of a zip; it is written last."""
 _METHOD = 93
 """Of Zstandard in a zip."""
 _EPOCHS = "only the first of several epochs was taken"
 _CUT = "cut short by a limit of the harness or the model, or by a filter of contents; taken as it is"
+UNFINISHED = "the log is of an evaluation that did not end"
 _WHOLE = frozenset(("stop", "tool_calls", "unknown"))
 """Reasons to stop of an answer that ended by itself, or of which nothing is known."""
 _LOCAL_HEADER = struct.Struct("<26xHH")
@@ -44,7 +47,7 @@ def is_inspect_archive(path: Path) -> bool:
         DataError: it is no zip, or is cut short.
     """
     with _opened(path) as (archive, _):
-        return any(name.startswith("samples/") for name in archive.namelist()) or "header.json" in archive.namelist()
+        return any(name.startswith("samples/") for name in archive.namelist()) or _HEADER in archive.namelist()
 
 
 def read_inspect(path: Path) -> list[Answer]:
@@ -74,8 +77,12 @@ def read_inspect(path: Path) -> list[Answer]:
     if not found:
         raise DataError(f"{path} holds no samples; was the log written with --no-log-samples?")
     keys = sorted(found, key=lambda key: (0, int(key), "") if key.isdecimal() else (1, 0, ""))  # stable
-    answers = [(found[key][1], key in again) for key in keys]
-    return [replace(answer, notes=(*answer.notes, _EPOCHS)) if more else answer for answer, more in answers]
+    status = _status(path)
+    unfinished = () if status == "success" else (f"{UNFINISHED} (status: {status})",)
+    return [
+        replace(answer, notes=(*answer.notes, *([_EPOCHS] if key in again else []), *unfinished))
+        for key, answer in ((key, found[key][1]) for key in keys)
+    ]
 
 
 def _answer(where: str, sample: Mapping[str, Any]) -> Answer:
@@ -125,13 +132,29 @@ def _image(sample: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _status(path: Path) -> str:
+    """``success``, ``error``, ``cancelled`` or ``started``, which is also that of a log without its last part."""
+    if not _is_zip(path):
+        return _status_in(read_json(path, with_nan=True))
+    with _opened(path) as (archive, file):
+        members = [member for member in archive.infolist() if member.filename == _HEADER]
+        try:
+            header = parse_json(_unpack(path, archive, file, members[0]), with_nan=True) if members else {}
+        except JsonFault as fault:
+            raise DataError(fault.at(f"{path.name}, {_HEADER}")[0]) from None
+    return _status_in(header) if members else "started"
+
+
+def _status_in(header: Any) -> str:
+    """Nothing is said in logs from before there was a status."""
+    return str((header.get("status") if isinstance(header, Mapping) else None) or "success")
+
+
 # -- the two forms of a log --------------------------------------------------------------------------------------------
 
 
 def _samples(path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
-    with open_input(path) as file:
-        is_zip = file.read(2) == b"PK"
-    if is_zip:
+    if _is_zip(path):
         yield from _packed_samples(path, problems)
         return
     content = read_json(path, with_nan=True)
@@ -139,6 +162,11 @@ def _samples(path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
     if not isinstance(samples, list):
         raise DataError(f"{path}: no list of samples; is this a log of inspect_ai?")
     yield from ((f"{path.name}, sample {number}", sample) for number, sample in enumerate(samples))
+
+
+def _is_zip(path: Path) -> bool:
+    with open_input(path) as file:
+        return file.read(2) == b"PK"
 
 
 def _packed_samples(path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:

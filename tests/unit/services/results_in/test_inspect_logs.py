@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -114,3 +115,14 @@ def test_an_answer_can_have_two_notes(tmp_path: Path) -> None:
     broken = {**inspect_samples()[0], "output": {"choices": []}, "error": {"message": "rate limit"}}
     (found,) = read_inspect(archive(tmp_path / "a.eval", [broken, {**broken, "epoch": 2}]))
     assert len(found.notes) == 2
+
+
+def test_a_log_that_did_not_end_says_so(tmp_path: Path) -> None:
+    """Its header is written last; the samples that it holds are read."""
+    for name, header, status in (("a", None, "started"), ("b", {"status": "cancelled"}, "cancelled"), ("c", [], "")):
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            if header is not None:
+                file.writestr("header.json", json.dumps(header))
+            file.writestr("samples/1.json", json.dumps(inspect_samples()[0]))
+        (found,) = read_inspect(tmp_path / name)
+        assert found.notes == ((f"{inspect_logs.UNFINISHED} (status: {status})",) if status else ())

@@ -303,3 +303,11 @@ def test_a_part_of_the_split_is_not_called_another_split(
     assert main(arguments(own, first[0])) == 2
     said = capsys.readouterr().err
     assert "--split" not in said and "no answer for it" in said
+
+
+def test_samples_that_a_log_lacks_are_those_it_never_asked(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    log = {"version": 2, "status": "error", "eval": {}, "samples": inspect_samples()[:1]}
+    assert main(arguments(own, whole(tmp_path / "log.json", log))) == 2
+    assert "the log is of an evaluation that did not end (status: error)" in capsys.readouterr().err
