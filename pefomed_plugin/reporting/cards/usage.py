@@ -11,15 +11,15 @@ _USE = {
     'print(model.ask("chest.png", "Is there a fracture?"))',
     "adapter": "from peft import PeftModel\nfrom transformers import {model_class}\n\n"
     'llama = {model_class}.from_pretrained("{base}")\n'
-    'model = PeftModel.from_pretrained(llama, "PATH OF THIS FOLDER")',
-    "merged": 'from transformers import {model_class}\n\nmodel = {model_class}.from_pretrained("PATH OF THIS FOLDER")',
+    'model = PeftModel.from_pretrained(llama, ".")',
+    "merged": 'from transformers import {model_class}\n\nmodel = {model_class}.from_pretrained(".")',
     "transformers": "from transformers import pipeline\n\n"
-    'ask = pipeline("image-text-to-text", "PATH OF THIS FOLDER", trust_remote_code=True)\n'
+    'ask = pipeline("image-text-to-text", ".", trust_remote_code=True)\n'
     'print(ask(text=[{{"role": "user", "content": [{{"type": "image", "path": "chest.png"}}, '
     '{{"type": "text", "text": "Is there a fracture?"}}]}}], return_full_text=False)[0]["generated_text"])',
     "transformers_adapter": "from peft import PeftModel\nfrom transformers import AutoModelForImageTextToText\n\n"
-    'base = AutoModelForImageTextToText.from_pretrained("PATH OF THIS FOLDER/base", trust_remote_code=True)\n'
-    'model = PeftModel.from_pretrained(base, "PATH OF THIS FOLDER/adapter")',
+    'base = AutoModelForImageTextToText.from_pretrained("./base", trust_remote_code=True)\n'
+    'model = PeftModel.from_pretrained(base, "./adapter")',
 }
 """Form of the weights -> what to type."""
 _BESIDES = {
@@ -45,7 +45,13 @@ def usage(facts: ModelFacts) -> list[str]:
         if encoder.name == DEFAULT_ENCODER
         else f" model.vit_model={encoder.name} model.image_size={encoder.image_size}"
     )
-    return [f"```python\n{code}\n```", _BESIDES.get(facts.form, "").format(weights=_weights(facts), encoder=options)]
+    beside = ", beside an image `chest.png`" if "chest.png" in code else ""
+    elsewhere = "; from elsewhere with its path in place of `.`" if '"./' in code or '"."' in code else ""
+    return [
+        f"In this folder{beside}{elsewhere}:",
+        f"```python\n{code}\n```",
+        _BESIDES.get(facts.form, "").format(weights=_weights(facts), encoder=options),
+    ]
 
 
 def _load(facts: ModelFacts) -> str:
