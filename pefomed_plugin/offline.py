@@ -34,7 +34,9 @@ SETTINGS = {
 RANKS = "PEFOMED_RANKS"
 """Folder in which processes of one run meet, set by ``pefomed train``: torch's server for that listens everywhere."""
 _SENDS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
-_LOOKS_UP = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
+_LOOKS_UP = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
+_OF_NUMBERS = ("socket.gethostbyaddr", "socket.getnameinfo")
+"""Those that ask for the name of an address, too."""
 _installed: list[bool] = []
 _told: set[str] = set()
 _watchers: list[Callable[[str], None]] = []
@@ -75,11 +77,14 @@ def _install_hook() -> None:
 
 
 def is_loopback(host: Any) -> bool:
-    """Whether an address, or a name that means nothing else, is this machine's loopback; no name is looked up."""
+    """Whether an address, or a name that means nothing else, is this machine's loopback; no name is looked up.
+
+    ``localhost`` alone is such a name: ``localhost.`` and ``a.localhost`` are asked of a server elsewhere by glibc.
+    """
     import ipaddress  # late: costs every command milliseconds
 
-    name = (host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host)).rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
+    name = (host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host)).lower()
+    if name == "localhost":
         return True
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
@@ -89,7 +94,10 @@ def is_loopback(host: Any) -> bool:
 
 
 def _watch(
-    event: str, arguments: tuple[Any, ...], sends: tuple[str, ...] = _SENDS, looks_up: tuple[str, ...] = _LOOKS_UP
+    event: str,
+    arguments: tuple[Any, ...],
+    sends: tuple[str, ...] = _SENDS,
+    looks_up: tuple[str, ...] = _LOOKS_UP,
 ) -> None:
     """The audit hook: raises where something would leave this machine.
 
@@ -98,7 +106,8 @@ def _watch(
     if event in sends:
         _check_address(event, arguments[0], arguments[1])
     elif event in looks_up and is_offline():
-        _check_name(arguments[0])
+        asked = arguments[0]
+        _check_name(asked[0] if isinstance(asked, tuple) and asked else asked, event in _OF_NUMBERS)
 
 
 def _check_address(event: str, used: Any, address: Any) -> None:
@@ -119,8 +128,8 @@ def _check_address(event: str, used: Any, address: Any) -> None:
         _refuse(f"the address {host or 'of every interface'}" if event == "socket.bind" else str(host))
 
 
-def _check_name(name: Any) -> None:
-    """Names are asked of a server elsewhere; numbers are not."""
+def _check_name(name: Any, numbers_too: bool) -> None:
+    """Names are asked of a server elsewhere; numbers are not, unless their name is wanted."""
     import ipaddress  # late: as above
 
     if name is None or is_loopback(name):
@@ -129,8 +138,11 @@ def _check_name(name: Any) -> None:
     try:
         ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        if text:
-            _refuse(text)
+        is_number = False
+    else:
+        is_number = True
+    if text and (numbers_too or not is_number):
+        _refuse(text)
 
 
 def _refuse(where: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .digests import file_sha256
 from .json_text import parse_json
 from .readers.prepared import MANIFEST, SHARD_INDEX, is_remote
 from .readers.textfiles import read_json
@@ -26,6 +27,9 @@ _MARK = "EMBEDDED"
 """File that the sample generator writes into every folder it makes."""
 _MARKS_PARTS = "parts_marked"
 """Key of the mark of a whole sample: each of its data sets carries a mark of its own."""
+TEXTS_KEY = "texts"
+"""Key of the mark of a part: its files with texts, with their digests."""
+_TEXTS = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".arrow", ".gz", ".tar")
 _KEY = "origin"
 ORIGIN_KEYS = (_KEY, "embedded")
 """Under which this version and earlier ones say in a file where its figures come from."""
@@ -132,6 +136,25 @@ def is_generated(path: Path) -> bool:
     return False
 
 
+def text_digests(folder: Path) -> dict[str, str]:
+    """Path within a folder -> digest of each of its files that holds texts."""
+    return {
+        path.relative_to(folder).as_posix(): file_sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.name.lower().endswith(_TEXTS) and path.is_file()
+    }
+
+
+def _is_as_generated(folder: Path) -> bool:
+    """Whether the texts of a marked folder are still those that were generated: who copies a sample and puts texts of a
+    ward into it has data of a ward. Early marks hold no digests, and count.
+    """
+    start = Path(os.path.abspath(folder))
+    marked = next((one for one in (start, *start.parents) if read_mark(one) is not None), start)
+    digests = (read_mark(marked) or {}).get(TEXTS_KEY)
+    return digests is None or digests == text_digests(marked)
+
+
 def data_origin(storage: str | Path) -> str:
     """Origin of a release, or of what ``pefomed prepare`` or ``pefomed shard`` wrote, wherever on this disk it lies.
 
@@ -145,7 +168,7 @@ def data_origin(storage: str | Path) -> str:
             content = read_json(folder / name)
             if isinstance(content, dict) and any(key in content for key in ORIGIN_KEYS):
                 return manifest_origin(content)
-    return GENERATED if is_generated(folder) else REAL
+    return GENERATED if is_generated(folder) and _is_as_generated(folder) else REAL
 
 
 def data_folder(storage: str | Path) -> Path:

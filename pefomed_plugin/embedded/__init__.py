@@ -19,7 +19,7 @@ from typing import Callable
 from ..digests import file_sha256
 from ..environment import TINY_FAMILIES, tiny_part
 from ..errors import DataError
-from ..origins import is_generated, mark_generated, read_mark
+from ..origins import TEXTS_KEY, is_generated, mark_generated, read_mark, text_digests
 from ..readers import DATASETS
 from ..services.console import progress, say
 
@@ -78,7 +78,7 @@ def _write_part(out: Path, name: str, seed: int) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     find_writer(name)(fresh, Random(f"{seed} {name}"))
-    mark_generated(fresh, {"part": name, "seed": seed})
+    mark_generated(fresh, {"part": name, "seed": seed, TEXTS_KEY: text_digests(fresh)})
     fresh.rename(out / name)
 
 

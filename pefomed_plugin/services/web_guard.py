@@ -43,16 +43,21 @@ class NotedAnswers:
         host = (scope.get("client") or ("",))[0]
         if scope["type"] != "http" or self.passage.is_local or is_loopback(host):
             return await self.app(scope, receive, send)
-        size = 0
+        size, is_noted = 0, False
 
         async def count(message: Any) -> None:
-            nonlocal size
+            nonlocal size, is_noted
             size += len(message.get("body", b""))
             if message["type"] == "http.response.body" and not message.get("more_body"):
+                is_noted = True
                 self.passage.note(size, texts=1, host=host)
             await send(message)
 
-        await self.app(scope, receive, count)
+        try:
+            await self.app(scope, receive, count)
+        finally:
+            if size and not is_noted:  # whoever asked went away: what was sent until then has left
+                self.passage.note(size, texts=1, host=host)
 
 
 def closed_passage(host: str) -> Passage:

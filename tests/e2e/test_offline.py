@@ -146,6 +146,10 @@ def tries():
         "connect_ex": lambda: socket.socket().connect_ex(("192.0.2.1", 80)),
         "udp": udp,
         "name": lambda: socket.gethostbyname("example.org"),
+        "name that ends in localhost": lambda: socket.getaddrinfo("a.localhost", 80),
+        "localhost.": lambda: socket.getaddrinfo("localhost.", 80),
+        "name of a number": lambda: socket.gethostbyaddr("192.0.2.1"),
+        "name of an address": lambda: socket.getnameinfo(("192.0.2.1", 80), 0),
         "listen": lambda: socket.socket().bind(("0.0.0.0", 0)),
     }
     refused = []
@@ -162,6 +166,8 @@ if __name__ == "__main__":
         child = pool.submit(tries).result()
     local = socket.socket(); local.bind(("127.0.0.1", 0)); local.listen()
     socket.create_connection(local.getsockname()).close()
+    assert socket.getaddrinfo("localhost", 80) and socket.getaddrinfo("192.0.2.1", 80)
+    assert socket.getnameinfo(("127.0.0.1", 80), 0)
     assert here == child and here[0] == here[1] and here[2] == "1", (here, child)
     print("all refused")
 """

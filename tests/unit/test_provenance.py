@@ -11,6 +11,7 @@ from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.origins import (
     GENERATED,
     REAL,
+    TEXTS_KEY,
     TINY,
     Origins,
     data_origin,
@@ -20,6 +21,7 @@ from pefomed_plugin.origins import (
     origins_of,
     read_mark,
     read_origins,
+    text_digests,
 )
 from pefomed_plugin.provenance import (
     DataPart,
@@ -218,3 +220,21 @@ def test_images_that_nothing_tells_of_or_that_are_gone_are_named_together(tmp_pa
     with pytest.raises(ConfigError) as caught:
         find_image_roots(["slake"], None)
     assert "no record of a run" in caught.value.problems[0]
+
+
+@pytest.mark.parametrize("change", ["edited", "added", "gone"])
+def test_a_sample_with_texts_of_somebody_else_is_no_sample(tmp_path, change):
+    """Who copies a sample and puts a ward's texts into it has data of a ward, which leave only with the user's word."""
+    folder = tmp_path / "mimic_cxr"
+    folder.mkdir()
+    (folder / "rows.json").write_text("[]")
+    mark_generated(folder, {TEXTS_KEY: text_digests(folder)})
+    (folder / "drawing.png").write_bytes(b"of ours")
+    (folder / "EMBEDDED.bak").write_text("")
+    assert data_origin(folder) == GENERATED and data_origin(folder / "rows.json") == GENERATED
+    if change == "added":
+        (folder / "ward.csv").write_text("a,b\n")
+    else:
+        (folder / "rows.json").write_text("[1]")
+        (folder / "rows.json").unlink() if change == "gone" else None
+    assert data_origin(folder) == REAL
