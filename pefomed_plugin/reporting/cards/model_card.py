@@ -129,7 +129,7 @@ def _several_images(facts: ModelFacts) -> str:
 def _model_front(facts: ModelFacts) -> dict[str, Any]:
     tasks = sorted({describe(part.dataset).hub_task for part in facts.trained_on})
     front: dict[str, Any] = {
-        "language": ["en"],
+        "language": _languages(facts),
         "pipeline_tag": "image-text-to-text",
         "tags": ["medical", "minigpt-v2", "pefomed", "lora", *tasks],
     }
@@ -141,6 +141,13 @@ def _model_front(facts: ModelFacts) -> dict[str, Any]:
         front["model-index"] = index
     library = _LIBRARIES.get(facts.form)
     return {**front, **({"library_name": library} if library else {})}
+
+
+def _languages(facts: ModelFacts) -> list[str]:
+    """That of the language model's own training, and those of the data."""
+    specs = [(describe(part.dataset), part.options) for part in facts.trained_on]
+    of_data = [name for spec, options in specs for name in spec.languages({**spec.defaults, **options})]
+    return list(dict.fromkeys(["en", *of_data]))
 
 
 def _trained_table(trained_on: Sequence[TrainedOn]) -> str:

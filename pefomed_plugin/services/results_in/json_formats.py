@@ -16,7 +16,6 @@ from ...input_files import open_input
 from ...json_fields import kind_of
 from ...readers.iu_studies import OPEN_I
 from ...readers.textfiles import read_json, read_json_list, read_rows
-from ...text import without_reasoning
 from .answers import (
     IMAGE_TOKEN,
     SAMPLE_ID,
@@ -26,14 +25,10 @@ from .answers import (
     make_answers,
     without_image_tokens,
 )
+from .final_answers import final_answer
 
 _rows, _list = partial(read_rows, with_nan=True), partial(read_json_list, with_nan=True)
 """Pandas writes an empty cell as NaN."""
-_BOX = re.compile(r"\\boxed\s*\{")
-_BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
-"""A brace, or what is none: one behind a backslash."""
-_WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|it|rm|sf|tt)|mbox|operatorname)\s*\{([^{}]*)\}")
-"""TeX around words that only says how they are set."""
 _OUR_RECORD = {"id", "dataset", "prediction"}
 _STUDY = "study"
 
@@ -70,7 +65,7 @@ def read_medevalkit(path: Path) -> list[Answer]:
         needed = {"text": "response", "question": "question", "reference": "answer"}
         optional = {}
     found = make_answers(path, "record", rows, needed, optional)
-    return [replace(answer, text=answer.text and _final_answer(answer.text)) for answer in found]
+    return [replace(answer, text=answer.text and final_answer(answer.text)) for answer in found]
 
 
 def read_lmms_eval(path: Path) -> list[Answer]:
@@ -259,34 +254,3 @@ def read_llava_questions(path: Path) -> dict[str, tuple[str, str]]:
     if problems:
         raise DataError(f"{path} is not a question file of LLaVA-Med", problems)
     return found
-
-
-def _final_answer(response: str) -> str | None:
-    said = without_reasoning(response)
-    for text in (said or "", response):
-        boxed = _last_box(text)
-        if boxed is not None:
-            return boxed
-        tagged = re.findall(r"<answer>(.*?)(?:</answer>|$)", text, re.DOTALL)
-        if tagged:
-            return tagged[-1].strip()
-    return response if said == response.strip() else said
-
-
-def _last_box(text: str) -> str | None:
-    """What the last ``\\boxed{}`` with balanced braces holds, without the TeX that only sets its words."""
-    found, opened = None, []
-    boxes = {match.end() - 1 for match in _BOX.finditer(text)}
-    # One pass; of braces within a box only its own closing one counts, and the box that begins last wins.
-    latest = -1
-    for mark in _BRACE.finditer(text):
-        if mark.group() == "{" or mark.end() - 1 in boxes:
-            opened.append(mark.end() - 1)
-        elif mark.group() == "}" and opened:
-            start = opened.pop()
-            if start in boxes and start > latest:
-                latest, found = start, text[start + 1 : mark.start()]
-    before = None
-    while found is not None and found != before:
-        before, found = found, _WRAPPED.sub(r"\1", found)
-    return found if found is None else found.strip()

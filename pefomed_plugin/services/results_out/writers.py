@@ -204,7 +204,7 @@ def _table(predictions: Sequence[Prediction], files: Files) -> list[list[Any]]:
         for number, prediction in enumerate(predictions)
     ]
     files.note(_missing(predictions), f"without a text are {_FAILED!r} there, as the kit writes it")
-    files.note(sum(prediction.prediction == "" for prediction in predictions), "empty texts are read back as missing")
+    _note_empty(files, predictions)
     _note_pandas(files, [row[-1] for row in rows])
     return rows
 
@@ -227,6 +227,11 @@ def _said(prediction: Prediction) -> str:
 def _note_study_texts(files: Files, predictions: Sequence[Prediction], chosen: Mapping[str, Prediction]) -> None:
     files.note(len(predictions) - len(chosen), "answers about other images of the same studies are left out")
     files.note(_missing(chosen.values()), "without a text are an empty text there")
+    _note_empty(files, chosen.values())
+
+
+def _note_empty(files: Files, predictions: Iterable[Prediction]) -> None:
+    files.note(sum(prediction.prediction == "" for prediction in predictions), "empty texts are read back as missing")
 
 
 def _note_pandas(files: Files, texts: Iterable[str]) -> None:

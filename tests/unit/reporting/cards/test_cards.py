@@ -152,6 +152,7 @@ def test_what_is_trained_beside_lora_is_on_the_card() -> None:
 )
 def test_how_to_use_it_depends_on_its_form(form: str, library: Any, told: str) -> None:
     text = model_card(ModelFacts("x", form=form, base_model="meta-llama/Llama-2-7b-chat-hf"))
+    assert "PATH OF THIS FOLDER" not in text
     assert told in text
     assert front_of(text).get("library_name") == library
     assert front_of(text)["base_model"] == "meta-llama/Llama-2-7b-chat-hf"
@@ -294,3 +295,9 @@ def test_cards_of_several_images_say_what_is_shown(prepared: Path) -> None:
     facts = ModelFacts("run", training={"images_a_prompt": {"report": 2}})
     assert "Its prompts showed up to 2 images (report), each behind its name." in model_card(facts)
     assert "Its prompts showed" not in model_card(ModelFacts("run"))
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", ["en"]), ("all", ["en", "zh"]), ("zh", ["en", "zh"])])
+def test_the_languages_are_those_of_the_data(language: str, told: list[str]) -> None:
+    facts = ModelFacts("x", trained_on=[TrainedOn("slake", options={"language": language})])
+    assert front_of(model_card(facts))["language"] == told

@@ -143,7 +143,7 @@ def test_vlmevalkit_in_its_three_forms(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="VLMEvalKit writes"):
         read_vlmevalkit(tmp_path / "model_data.pkl")
     (tmp_path / "broken.xlsx").write_text("no spreadsheet")
-    with pytest.raises(DataError, match="is not a spreadsheet"):
+    with pytest.raises(DataError, match="no .xlsx, whatever its ending says"):
         read_vlmevalkit(tmp_path / "broken.xlsx")
 
 

@@ -141,6 +141,12 @@ def test_what_is_not_carried_is_counted() -> None:
     ]
 
 
+def test_empty_texts_are_counted_where_they_come_back_missing() -> None:
+    said = [replace(answer, prediction="") for answer in REPORTS[:2]]
+    notes = FORMATS_OUT["r2gen"].files_of(said, GIVEN).notes
+    assert "2 empty texts are read back as missing" in notes
+
+
 def test_several_images_are_a_list_as_vlmevalkit_writes_it(tmp_path: Path) -> None:
     files = FORMATS_OUT["vlmevalkit_tsv"].files_of([answered(0, "x", images=("a.png", "b.png"))], GIVEN)
     path = tmp_path / "a.tsv"
