@@ -29,7 +29,9 @@ IMAGES = "images"
 PER = ("image", "study")
 _OURS = re.compile(r"i-[0-9a-f]{16}\.dcm")
 NO_STUDY = "no study of the folder has its key"
-_ZEROS_LOST = "row(s) without a study differ from one in leading zeros alone: format the column as text, enter it anew"
+_ZEROS_LOST = (
+    "row(s) without a study differ from one in leading zeros or case alone: format the column as text, correct it"
+)
 _BY_TABLE = "row(s) whose patient the table says, as no header does"
 _OTHER_PATIENT = "row(s) whose patient is another one than the header's, which is taken"
 _UNREPORTED = "studies of the folder without a row in the table"
@@ -144,7 +146,7 @@ def _join(
     for study in tree.studies:
         if study.keys[key]:
             studies[study.keys[key]].append(study)
-    bare = {value.lstrip("0") for value in studies}
+    bare = set(map(_bare, studies))
     joined: list[tuple[str, Mapping[str, Any], Study]] = []
     used: set[str] = set()
     for where, row in table.rows:
@@ -162,7 +164,7 @@ def _join(
             joined.append((where, row, found[0]))
         else:
             release.skip(where, NO_STUDY)
-            if value.lstrip("0") in bare:
+            if _bare(value) in bare:
                 release.notes[_ZEROS_LOST] += 1
     if not joined and not release.problems:
         raise DataError(
@@ -180,11 +182,16 @@ def _hint(table: Table, columns: Mapping[str, str], key: str, tree: Tree) -> str
         count = sum(study.keys[other] in values for study in tree.studies if study.keys[other])
         if other != key and count:
             return f"its column {columns[key]} holds the {element} of {count:,} of them: --map {other}={columns[key]}"
-    bare = {value.lstrip("0") for value in values}
-    count = sum(study.keys[key].lstrip("0") in bare for study in tree.studies if study.keys[key])
+    bare = set(map(_bare, values))
+    count = sum(_bare(study.keys[key]) in bare for study in tree.studies if study.keys[key])
     if count:
-        return f"{count:,} differ in leading zeros alone: format the column as text and enter it anew"
+        return f"{count:,} differ in leading zeros or case alone: format the column as text and enter it anew"
     return "see that the column and --join say the same thing"
+
+
+def _bare(key: str) -> str:
+    """The same for keys that spreadsheets and people make of one."""
+    return key.casefold().lstrip("0")
 
 
 def _add_samples(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +17,20 @@ from ...requirements import require
 from ..data.folds import PATIENT, STUDY
 from ..images.nifti import CHOICES, NIBABEL, is_nifti, with_slice
 from ..images.parquet_images import split_address
-from .columns import KEPT, split_of
+from .columns import KEPT, PEOPLE, split_of
 from .image_lookup import ImageFinder
 from .pseudonyms import Pseudonyms
 from .tables import Table, as_metadata, as_text
 from .wishes import Wishes
 
+_LEAST_ID = 4
+"""Signs of an id that is looked for in the names of images: shorter ones are in them by chance."""
 TEXT_FIELDS = ("question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ")
+_HELD = (
+    "image name(s) hold their patient's or study's id, and are written as they are: rename the files if that is private"
+)
+_NOBODY = frozenset(("nan", "none", "null", "n/a", "na", "<na>", "-", "--", "?", "unknown", "unbekannt", "anonymous"))
+_PLACEHOLDERS = "record(s) whose patient is a word such as nan or unknown: all of one word are taken for one patient"
 _NO_IDS = "record id(s) taken from the patient, numbered where a patient has several"
 
 
@@ -72,6 +80,10 @@ class Records:
         except ValueError as error:
             self.release.problems.append(f"{where}: {error}")
             return
+        shown = json.dumps(record.get("images") or record.get("image"), ensure_ascii=False)
+        people = {str(values.get(name) or "").strip() for name in PEOPLE}
+        if any(len(value) >= _LEAST_ID and value in shown for value in people):
+            self.release.notes[_HELD] += 1
         add_record(self.release, where, place, split or "train", task, record, self.wishes.views, located=True)
 
     def _people(self, values: Mapping[str, Any]) -> dict[str, str]:
@@ -82,6 +94,8 @@ class Records:
                 self.release.notes[f"record(s) that do not say their {name}"] += 1
         study = str(values.get("study") or values.get("accession") or "").strip()
         patient = str(values.get("patient") or "").strip()
+        if patient.casefold() in _NOBODY:
+            self.release.notes[_PLACEHOLDERS] += 1
         if self.pseudonyms and patient:
             people["subject"] = self.pseudonyms.name(PATIENT, patient)
         if self.pseudonyms and study:

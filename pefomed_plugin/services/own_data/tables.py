@@ -10,6 +10,7 @@ import datetime
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,9 @@ UNREAD = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
 """Of spreadsheets that are not read: to be saved as .xlsx."""
 MOST_BYTES = 2**30
 """Of a table that is read whole; a million reports of a hundred words have some 600 MB."""
+_AS_TEXT = re.compile(r'="([^"]*)"')
+"""How programs write a number that a spreadsheet is to take for a text: ``="0012"``."""
+_HINTS = {".json": "write one record a line, as .jsonl", **dict.fromkeys(UNREAD, "save it as .xlsx")}
 _LINES_ABOVE = 20
 """Looked at for a header that does not stand first."""
 
@@ -83,7 +87,7 @@ def read_table(path: Path, manner: Manner, wanted: Sequence[str] = ()) -> Table:
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        hint = "save it as .xlsx" if suffix in UNREAD else f"known are {', '.join(sorted(SUFFIXES))}"
+        hint = _HINTS.get(suffix) or f"known are {', '.join(sorted(SUFFIXES))}"
         raise ConfigError(f"{path}: {suffix or 'a file without an ending'} is no table that is read here; {hint}")
     for name, given, kinds in (
         ("--sheet", manner.sheet, WORKBOOKS),
@@ -136,7 +140,16 @@ def _read_text(path: Path, manner: Manner, wanted: Sequence[str]) -> Table:
     for _, row in records:
         while len(row) > len(header) and not row[-1].strip():
             row.pop()
-    table = Table(path, header, [], [f"{path.name}: {encoding}; columns separated by {delimiter}"])
+    said = f"{path.name}: {encoding}; columns separated by {delimiter}"
+    unwrapped = 0
+    for _, row in records:
+        for place, cell in enumerate(row):
+            if cell.startswith('="') and (match := _AS_TEXT.fullmatch(cell)):
+                row[place] = match[1]
+                unwrapped += 1
+    if unwrapped:
+        said += f'; {unwrapped:,} cell(s) such as ="0012" read as the text within'
+    table = Table(path, header, [], [said])
     _add_rows(table, header, records, "line", name_of(mark))
     return table
 
@@ -180,6 +193,8 @@ def _add_rows(
 
 
 def _read_lines(path: Path) -> Table:
+    if path.is_file() and read_bytes(path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        raise DataError(f"{path}: a list of JSON; write one record a line, each an object, without the brackets around")
     problems: list[str] = []
     rows = [(f"{path.name}, line {number}", row) for number, row in read_json_lines(path, problems)]
     problems += [f"{where}: no object; write one record a line" for where, row in rows if not isinstance(row, dict)]

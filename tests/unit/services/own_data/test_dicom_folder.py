@@ -211,7 +211,7 @@ def test_a_patient_with_two_studies_is_not_joined_by_guessing(
     assert "see that the column and --join say the same" in capsys.readouterr().err
     write_table(tmp_path / "befunde.csv", "PatID;Befund", "0PAT-4711;Eins.")
     assert run(command) == 1
-    assert "1 differ in leading zeros alone" in capsys.readouterr().err
+    assert "1 differ in leading zeros or case alone" in capsys.readouterr().err
 
 
 def test_the_table_may_say_split_and_patient(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -259,10 +259,10 @@ def test_keys_that_lost_their_zeros_are_counted_where_others_fit(
     tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     write_film(tree / "PAT-4719" / "x", 30, study="1.2.3.9", patient="PAT-4719", AccessionNumber="0042")
-    write_table(tmp_path / "r.csv", "AccNr;Befund", "A1;Eins.", "42;Zwei.", "77;Drei.")
+    write_table(tmp_path / "r.csv", "AccNr;Befund", "A1;Eins.", "42;Zwei.", "77;Drei.", "a2;Vier.")
     assert run("prepare medical_custom --source pacs --reports r.csv --join accession --split test --out out") == 0
     shown = capsys.readouterr().out
-    assert "skipped 2: no study" in shown and "1 row(s) without a study differ from one in leading zeros" in shown
+    assert "skipped 3: no study" in shown and "2 row(s) without a study differ from one in leading zeros" in shown
 
 
 def test_films_without_texts_and_folders_without_films(

@@ -96,6 +96,17 @@ def test_a_single_data_set_is_split_here(written: Path, tmp_path: Path) -> None:
     assert {split: len(rows) for split, rows in release.splits().items()} == {"train": 8, "val": 1, "test": 1}
 
 
+def test_a_part_of_a_split_is_of_that_split(written: Path, tmp_path: Path) -> None:
+    """As ``load_dataset(split="train[:10]")`` is saved."""
+    copy = tmp_path / "part"
+    copy.mkdir()
+    for path in (written / "single").iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    state = json.loads((copy / "state.json").read_text())
+    (copy / "state.json").write_text(json.dumps({**state, "_split": "train[:10]"}))
+    assert set(read(copy, tmp_path).splits()) == {"train"}
+
+
 def test_shards_and_what_is_not_whole(written: Path, tmp_path: Path) -> None:
     assert len(read(written / "uploaded", tmp_path).samples) == 8
     copy = tmp_path / "copy"

@@ -201,6 +201,37 @@ def test_texts_that_may_not_be_meant_as_they_stand_are_counted(tmp_path: Path) -
     assert {what.partition(",")[0]: count for what, count in notes.items()} == {"answer(s) such as ja": 2}
 
 
+def test_cells_that_keep_a_spreadsheet_from_taking_them_for_numbers(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", "image;patient;report", '="a.png";="0012";="x" and "y"')
+    table = read_table(path, Manner())
+    assert list(table.rows[0][1].values()) == ["a.png", "0012", '="x" and "y"']
+    assert '2 cell(s) such as ="0012" read as the text within' in table.said[0]
+
+
+def test_people_in_names_of_images_and_words_in_the_place_of_people_are_counted(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", "PAT4711_1.png", "7.png", "A-900/x.png")
+    source = write_table(
+        tmp_path / "t.csv",
+        "image;patient;accession;report",
+        "PAT4711_1.png;PAT4711;;Clear.",
+        "7.png;7;A1;Clear.",
+        "A-900/x.png;NULL;A-900;Large.",
+    )
+    notes = read_tables(source, wishes(shares=read_shares("test"))).release.notes
+    found = {what.partition(" ")[2][:12]: count for what, count in notes.items()}
+    assert sum(count for what, count in notes.items() if "hold their patient's" in what) == 2, found
+    assert sum(count for what, count in notes.items() if "a word such as nan" in what) == 1, found
+
+
+def test_json_that_is_no_lines(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('\n[{"image": "a.png"},\n{"image": "b.png"}]')
+    with pytest.raises(DataError, match="a list of JSON; write one record a line"):
+        read_table(path, Manner())
+    with pytest.raises(ConfigError, match="write one record a line, as .jsonl"):
+        read_table(tmp_path / "t.json", Manner())
+
+
 def test_files_of_a_split_in_another_form_are_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     plain = write_images(tmp_path / "plain", "images/a.png")
     write_table(plain / "train.csv", "image,report", "a.png,Clear.")
