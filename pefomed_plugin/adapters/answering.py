@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Subset
 from ..config.run import RunConfig
 from ..errors import ConfigError
 from ..services.console import say
+from ..services.parallel import leave_the_group
 from .data.collating import make_collater
 from .data.datasets import MedicalDataset
 
@@ -59,6 +60,7 @@ class Answerer:
             batch_size=size,
             shuffle=False,
             num_workers=options.loading_processes,
+            worker_init_fn=leave_the_group,
             collate_fn=self.dataset.collater
             if options.num_beams > 1
             else make_collater(self.model, share=options.shares_images, generation=True),
@@ -134,6 +136,7 @@ class _Waiting:
             answerer.dataset,
             batch_sampler=list(self._groups),
             num_workers=options.loading_processes,
+            worker_init_fn=leave_the_group,
             collate_fn=list,
         )
         self._items = iter(loader)

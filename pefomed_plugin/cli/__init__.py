@@ -18,7 +18,7 @@ from ..requirements import package_of
 from ..services import outbound
 from ..services.terminal import folded_output, working
 from .help import DATA, EVALUATE, JUDGE, SETUP, SHARE, TRAIN, Command, HelpFormatter, group_commands
-from .next_step import show_next
+from .next_step import pefomed, show_next
 from .output import Output, print_json
 from .parsing import Parser
 
@@ -118,6 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [value for value in given if value != "--debug"]  # wherever it stands, before or behind the sub-command
+    try:
+        return _main(given, debug)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        if "--json" not in given:
+            show_next(pefomed(*given))
+        return 130
+
+
+def _main(given: Sequence[str], debug: bool) -> int:
     named = next((value for value in given if not value.startswith("-")), "")
     if named and named not in COMMANDS:
         return _fail(f"no command {named!r}; {near_names(named, COMMANDS)}")
@@ -147,9 +157,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug or not text:
             raise
         return _fail(text, getattr(error, "exit_code", 2))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
 
 
 def make_parser(wanted: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:

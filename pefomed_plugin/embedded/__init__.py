@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from random import Random
 from typing import Callable
@@ -53,15 +53,22 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
     mark_generated(out, made_from, whole=True)
     missing = [name for name in parts if not (out / name).is_dir()]
     if missing:
+        before = set(active_children())
         with (
             progress("making the sample", len(missing)) as advance,
             ProcessPoolExecutor(
                 max_workers=min(os.cpu_count() or 1, len(missing)), mp_context=get_context("spawn")
             ) as pool,
         ):
-            for done in [pool.submit(_write_part, out, name, seed) for name in sorted(missing, key=_slowest_first)]:
-                done.result()
-                advance()
+            try:
+                for done in [pool.submit(_write_part, out, name, seed) for name in sorted(missing, key=_slowest_first)]:
+                    done.result()
+                    advance()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # else all others are drawn before anybody is told
+                for process in set(active_children()) - before:
+                    process.terminate()
+                raise
 
 
 def _write_part(out: Path, name: str, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,6 +38,15 @@ def map_in_threads(
         finally:
             for future in under_way:
                 future.cancel()
+
+
+def leave_the_group(_: int = 0) -> None:
+    """Of a process that loads data: signals to the run's group, such as Ctrl-C or Slurm's, are the run's to answer.
+
+    A loader that they ended would take the run with it before it has saved. It sees by itself when the run is gone.
+    """
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
 
 
 @contextmanager

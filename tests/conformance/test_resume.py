@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,9 +13,10 @@ import pytest
 import torch
 
 from pefomed_plugin.adapters.training.checkpoints import CheckpointKeeper
-from pefomed_plugin.adapters.training.trainer import STOPPED, StoppedBySignal
+from pefomed_plugin.adapters.training.trainer import INTERRUPTED, STOPPED, StoppedBySignal
 from pefomed_plugin.errors import CheckpointError, PefomedError
 from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint, trainable_state
+from tests.conformance.golden import golden
 from tests.conformance.golden_run import golden_runner
 
 SETTINGS = {"lora_dropout": 0.1, "shuffle": True, "save_every_steps": 5, "resume": "auto", "keep_last": 3}
@@ -78,26 +80,64 @@ def test_dropout_is_on_in_these_runs(whole, tmp_path):
     assert not same(one["model"], two["model"])
 
 
-def test_a_signal_saves_and_stops(whole, tmp_path):
-    runner = golden_runner(tmp_path, **SETTINGS)
-    original, taken = runner.task.train_step, []
+def told_after(runner, steps, *numbers):
+    """The runner told to stop by signals within its step number ``steps``; of its loaders the process groups."""
+    original, taken, groups = runner.task.train_step, [], {}
 
     def train_step(model, batch):
         taken.append(1)
-        if len(taken) == 13:
-            os.kill(os.getpid(), signal.SIGTERM)
+        groups.update({child.pid: os.getpgid(child.pid) for child in multiprocessing.active_children()})
+        if len(taken) == steps:
+            for number in numbers:
+                os.kill(os.getpid(), number)
         return original(model, batch)
 
     runner.task.train_step = train_step
-    with pytest.raises(StoppedBySignal) as caught:
+    return groups
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGTERM, STOPPED, "stopped by a signal at"), (signal.SIGINT, INTERRUPTED, "interrupted at iteration")],
+)
+def test_a_signal_saves_and_stops(whole, tmp_path, number, code, said):
+    runner = golden_runner(tmp_path, **SETTINGS)
+    told_after(runner, 13, number)
+    with pytest.raises(StoppedBySignal, match=said) as caught:
         runner.train()
-    assert caught.value.exit_code == STOPPED
+    assert caught.value.exit_code == code
     assert read_checkpoint(tmp_path / "checkpoint_last.pth")["pefomed"]["iteration"] in (13, 14)
     golden_runner(tmp_path, **SETTINGS).train()
     assert same(
         read_checkpoint(whole / "checkpoint_last.pth")["model"],
         read_checkpoint(tmp_path / "checkpoint_last.pth")["model"],
     )
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_within_the_last_step_stops_what_comes_after(tmp_path):
+    run = golden()["run"]
+    runner = golden_runner(tmp_path, **SETTINGS)
+    told_after(runner, run["max_epoch"] * run["iters_per_epoch"], signal.SIGINT)
+    with pytest.raises(StoppedBySignal):
+        runner.train()
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path):
+    runner = golden_runner(tmp_path, **SETTINGS)
+    told_after(runner, 3, signal.SIGINT, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    assert not (tmp_path / "checkpoint_last.pth").exists()
+
+
+def test_processes_that_load_are_not_ended_by_what_tells_the_run_to_stop(tmp_path):
+    """torchrun and a terminal signal the whole group: a loader that ended took the run with it, unsaved."""
+    runner = golden_runner(tmp_path, **SETTINGS, num_workers=2)
+    groups = told_after(runner, 3, signal.SIGTERM)
+    with pytest.raises(StoppedBySignal):
+        runner.train()
+    assert len(groups) == 2 and all(group == process != os.getpgrp() for process, group in groups.items())
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(whole, tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -93,3 +94,16 @@ def test_the_exit_code_of_a_process_is_passed_on(tmp_path, line, code, told):
     )
     assert done.returncode == code
     assert told in done.stderr and "ChildFailedError" not in done.stderr
+
+
+def test_an_interrupted_sample_ends_at_once_and_goes_on_when_asked_again(tmp_path):
+    """The signal goes to the command alone: what it had begun was finished first, half a minute of it."""
+    words = [sys.executable, "-u", "-m", "pefomed_plugin.cli", "sample", "--out", "a b"]
+    with subprocess.Popen(words, cwd=str(tmp_path), stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not any((tmp_path / "a b").glob("*.part")):
+            pass
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()  # until the last process that draws has ended
+    assert process.returncode == 130
+    assert said.splitlines()[-2:] == ["interrupted", "next: pefomed sample --out 'a b'"] and "Traceback" not in said
+    assert not (tmp_path / "a b" / "tiny").exists(), "it takes longest"

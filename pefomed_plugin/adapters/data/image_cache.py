@@ -24,6 +24,7 @@ from ...errors import ConfigError
 from ...json_text import parse_json
 from ...services.console import progress, say
 from ...services.images.decoding import DECODING
+from ...services.parallel import leave_the_group
 from ...services.tensor_store import TensorStore
 from ...vision_encoders import VIT_G, VisionEncoder
 from .datasets import MedicalDataset, Place
@@ -209,7 +210,7 @@ class _ToMake(Dataset):
 
 
 def _fill(store: TensorStore, maker: Any, sources: Sequence[tuple[str, MedicalDataset, Place]], workers: int) -> None:
-    batches = DataLoader(_ToMake(sources), batch_size=_BATCH, num_workers=workers)
+    batches = DataLoader(_ToMake(sources), batch_size=_BATCH, num_workers=workers, worker_init_fn=leave_the_group)
     kind = torch.int16 if maker.dtype is torch.bfloat16 else maker.dtype
     with store.writer() as writer, progress("making " + maker.what, len(sources)) as advance:
         for keys, pixels in batches:

@@ -17,7 +17,7 @@ from uuid import uuid4
 from ...config.run import RunConfig
 from ...errors import ConfigError, one_line
 from ...readers.textfiles import read_json_object
-from ...services.console import is_first_rank, say
+from ...services.console import is_first_rank, quote_words, say
 from ...services.outbound import TRACKER, Passage, host_of, is_here, open_passage
 from ...storage import write_text
 
@@ -137,7 +137,7 @@ def trackers_of(options: RunConfig, config: Mapping[str, Any], start: int) -> It
             trackers.append(WeightsAndBiases(folder, options, config))
         try:
             trackers.append(TensorBoard(folder, start))
-            say(f"curves: tensorboard --logdir {folder / 'tensorboard'}")
+            say(f"curves: {quote_words(['tensorboard', '--logdir', folder / 'tensorboard'])}")
         except ImportError:
             pass  # by default where it is installed; log.jsonl has the same values
     try:

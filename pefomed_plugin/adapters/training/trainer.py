@@ -1,4 +1,4 @@
-"""The training loop: epochs of planned batches, validation, checkpoints, stopping on SIGTERM.
+"""The training loop: epochs of planned batches, validation, checkpoints, stopping on SIGTERM or Ctrl-C.
 
 Everything that happens at an iteration (its batch, its learning rate, its dropout) is a function of seed, iteration and
 rank, so a run that is killed and resumed is bit for bit the run that was not (float32 on the CPU).
@@ -22,6 +22,7 @@ from ...errors import PefomedError
 from ...lora import recorded
 from ...origins import Origins
 from ...services.console import progress, say
+from ...services.parallel import leave_the_group
 from ...storage import set_aside
 from ...toolkit import NAME as TOOLKIT
 from ...toolkit import registry
@@ -52,12 +53,17 @@ from .validation import validate
 
 STOPPED = 75
 """Exit code of a run that was told to stop (SIGTERM) and saved: its message says how to continue."""
+INTERRUPTED = 130
+"""The same after Ctrl-C."""
 
 
 class StoppedBySignal(PefomedError):
     """The run was told to stop; its checkpoint is written."""
 
-    exit_code = STOPPED
+    def __init__(self, number: int, iteration: int) -> None:
+        what = "interrupted" if number == signal.SIGINT else "stopped by a signal"
+        super().__init__(f"{what} at iteration {iteration}; the checkpoint is written")
+        self.exit_code = INTERRUPTED if number == signal.SIGINT else STOPPED
 
 
 class Trainer:
@@ -114,7 +120,8 @@ class Trainer:
             saved.state if saved else None,
             scaled=accelerator.scaler is not None,
         )
-        self._told_to_stop = False
+        self._told = 0
+        """The signal that tells the run to stop."""
         self._saved_at = time.monotonic()
 
     def run(self) -> None:
@@ -122,7 +129,7 @@ class Trainer:
 
         Raises:
             CheckpointError: a checkpoint cannot be written.
-            StoppedBySignal: SIGTERM came; the checkpoint is written.
+            StoppedBySignal: SIGTERM or Ctrl-C came; the checkpoint is written.
             PefomedError: too many gradients that are no finite number.
         """
         self._say_start()
@@ -139,7 +146,7 @@ class Trainer:
             )
             self.epochs = EpochLog(self.keeper.folder / "epochs.jsonl", self.iteration)
             self.epochs.begin(self.iteration, self.plan.iterations, self.per_epoch)
-            handler = signal.signal(signal.SIGTERM, self._on_signal)
+            handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
             try:
                 for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
                     with progress(
@@ -151,10 +158,13 @@ class Trainer:
                             self._iterate(epoch, batches, log, advance)
                     self._write_log(log)
                     self._finish_epoch(epoch, trackers)
+                if sum_over_ranks(self.accelerator, [self._told])[0]:  # while the last epoch was finished
+                    raise StoppedBySignal(self._told, self.iteration)
             finally:
                 if self.accelerator.num_processes == 1:  # else the others may be gone
                     log.flush()
-                signal.signal(signal.SIGTERM, handler)
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
 
     def _iterate(self, epoch: int, batches: Iterator[Any], log: StepLog, advance: Any) -> None:
         left = (epoch + 1) * self.per_epoch - self.iteration
@@ -168,7 +178,7 @@ class Trainer:
         self.schedule.step(cur_epoch=whole_epochs, cur_step=self.iteration - whole_epochs * self.per_epoch)
         rate = self.optimizer.param_groups[0]["lr"]
         scale_rates(self.optimizer)
-        counts = share_counts(self.accelerator, self.model, group, self._told_to_stop, self._save_is_due(len(group)))
+        counts = share_counts(self.accelerator, self.model, group, bool(self._told), self._save_is_due(len(group)))
         loss = backward(self.strategy, self.accelerator, self.task, self.model, group, counts)
         norm, left_out = take_step(
             self.strategy, self.accelerator, self.model, self.optimizer, self.options.max_grad_norm
@@ -180,11 +190,13 @@ class Trainer:
         if log.add(step):
             self._write_log(log)
         advance(len(group), note=log.note)
+        if counts.stop:
+            say("told to stop: the checkpoint is written")
         if (counts.stop or counts.save) and self.iteration % self.per_epoch:
             self._save(epoch)
         if counts.stop:
             self._write_log(log)
-            raise StoppedBySignal(f"stopped by a signal at iteration {self.iteration}; the checkpoint is written")
+            raise StoppedBySignal(self._told, self.iteration)
 
     def _write_log(self, log: StepLog) -> None:
         log.flush()
@@ -275,12 +287,15 @@ class Trainer:
             Mixture(self.train_sets),
             collate_fn=make_collater(self.own, share=self.options.shares_images),
             num_workers=self.options.loading_processes,
+            worker_init_fn=leave_the_group,
             batch_sampler=PlannedBatches(self.plan, self.accelerator.process_index, self.iteration),
             pin_memory=self.accelerator.device.type == "cuda",
         )
 
-    def _on_signal(self, *_: Any) -> None:
-        self._told_to_stop = True
+    def _on_signal(self, number: int, _: Any) -> None:
+        if self._told and number == signal.SIGINT:
+            raise KeyboardInterrupt  # asked once more: without saving
+        self._told = number
 
     def _say_start(self) -> None:
         for train_set, left_out in zip(self.train_sets, self.plan.left_out):

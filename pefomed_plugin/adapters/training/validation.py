@@ -8,6 +8,7 @@ from typing import Any, Callable, NamedTuple
 from torch.utils.data import DataLoader, Subset
 
 from ...config.run import RunConfig
+from ...services.parallel import leave_the_group
 from ..answering import to_device
 from .arithmetic import validation_sums
 
@@ -59,6 +60,7 @@ def _batches(accelerator: Any, valid_set: Any, options: RunConfig, collate: Call
         collate_fn=collate,
         batch_size=options.batch_size_eval,
         num_workers=options.loading_processes,
+        worker_init_fn=leave_the_group,
     )
     for batch in loader:
         on_device = to_device(batch, accelerator.device)

@@ -75,6 +75,17 @@ def test_a_flag_twice_is_refused_and_options_add_up(capsys: pytest.CaptureFixtur
     assert make_parser(["train"]).parse_args(words[:3]).options == []
 
 
+def test_an_interrupt_says_how_to_begin_again(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pefomed_plugin.cli.make_parser", interrupt)  # while modules are imported, too
+    assert main(["prepare", "vqa_rad", "--source", "a b", "--out", "c", "--debug"]) == 130
+    assert capsys.readouterr().err == "interrupted\nnext: pefomed prepare vqa_rad --source 'a b' --out c\n"
+    assert main(["wasm", "--json"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 def test_no_flag_is_guessed_and_what_may_be_meant_is_said(capsys: pytest.CaptureFixture) -> None:
     told = " ".join(refused(capsys, "train", "--cfg-path", "a.yaml", "--dry").split())
     assert told.endswith("pefomed train: error: unrecognized arguments: --dry; did you mean --dry-run?")
