@@ -93,6 +93,22 @@ def test_light_and_dark(serve: Callable[..., Served], open_page: Callable[..., P
     assert colours[0] != colours[1]
 
 
+def test_with_forced_colours_the_choice_the_film_and_the_progress_are_still_seen(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    page = open_page(serve(written_reports(3)).url + "&rater=anna", forced_colors="active")
+    check_item(page, "Item 1 of 3")
+    page.keyboard.press("3")
+    check_item(page, "Item 2 of 3")
+    page.keyboard.press("ArrowLeft")
+    check_item(page, "Item 1 of 3, rated 3")
+    style = "(name) => getComputedStyle(document.querySelector(name))"
+    edges = [f"({style})('#scale [aria-pressed={pressed}]').borderTopWidth" for pressed in ("true", "false")]
+    assert page.evaluate(edges[0]) != page.evaluate(edges[1])
+    assert page.evaluate(f"({style})('#film').backgroundColor") == "rgb(13, 15, 16)"
+    assert page.evaluate(f"({style})('#bar').forcedColorAdjust") == "none"
+
+
 def test_on_a_phone_image_and_scale_are_in_sight(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
     served = serve(written_reports(2, answer="The invented lungs are clear. " * 30))
     phone = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "device_scale_factor": 2}
