@@ -214,7 +214,10 @@ def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_
         places.append(place)
         halves += changed
     if problems:
-        raise DataError(f"{path} is not a file of {kind.__name__.lower()}s", problems)
+        lines = path.with_suffix(".jsonl")
+        is_table = path.suffix.lower() in (".csv", ".xlsx") and lines.is_file()
+        instead = f", it is a table for people; programs read {lines}" if is_table else ""
+        raise DataError(f"{path} is not a file of {kind.__name__.lower()}s{instead}", problems)
     if not records and not may_be_empty:
         raise DataError(f"{path} holds no {kind.__name__.lower()}s")
     refuse_twice(zip(map(_id_of, records), places), str(path))

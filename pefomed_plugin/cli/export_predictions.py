@@ -64,10 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
-    """What a reader of these answers will ask for."""
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep | None:
+    """What a reader of these answers will ask for, where they are a run's."""
     place = arguments.answers
-    return pefomed("checklist", place.parent if place.suffix else place)
+    run = place if place.is_dir() else place.parent
+    return None if place.is_file() and place.name != PREDICTIONS else pefomed("checklist", run)
 
 
 def _find_answers(place: Path, test_set: str) -> Path:

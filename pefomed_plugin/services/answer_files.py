@@ -54,7 +54,7 @@ def lines_of(out: Path) -> Path | None:
         )
     if ending == XLSX:
         require([OPENPYXL])
-    return out.with_suffix(JSON_LINES)
+    return out if ending == JSON_LINES else out.with_suffix(JSON_LINES)
 
 
 def refuse_out(out: Path, answers: int, inputs: Iterable[Path | None] = ()) -> None:

@@ -240,3 +240,13 @@ def test_a_file_that_cannot_be_read_is_not_said_to_be_one_that_cannot_be_written
     assert "page.html" not in str(failed.value)
     assert path.read_text() == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_table_for_people_names_the_lines_beside_it(tmp_path):
+    (tmp_path / "a.csv").write_text("id,answer\n1,yes\n")
+    with pytest.raises(DataError) as caught:
+        read_predictions(tmp_path / "a.csv")
+    assert "programs read" not in caught.value.summary
+    (tmp_path / "a.jsonl").touch()
+    with pytest.raises(DataError, match="a table for people; programs read .*a.jsonl"):
+        read_predictions(tmp_path / "a.csv")

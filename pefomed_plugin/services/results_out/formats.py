@@ -59,7 +59,10 @@ class PredictionFormat:
             raise ConfigError(f"--studies is ReXrank's data file; {self.name} reads none")
         if given.view and self.tasks != ("report",):
             raise ConfigError(f"--view chooses one answer a study; {self.name} holds every answer")
-        return self.write(predictions, given)
+        files = self.write(predictions, given)
+        without = sum(not prediction.answer for prediction in predictions)
+        files.note(without, "have no reference, which is an empty text there: nothing can be scored against it")
+        return files
 
 
 FORMATS_OUT: dict[str, PredictionFormat] = {

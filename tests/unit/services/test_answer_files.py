@@ -25,6 +25,7 @@ def answers(*texts: str, **producer: Any) -> list[Prediction]:
 def test_the_ending_says_what_is_written(tmp_path: Path) -> None:
     assert lines_of(tmp_path / "a.jsonl") == tmp_path / "a.jsonl"
     assert lines_of(tmp_path / "a.csv") == lines_of(tmp_path / "a.XLSX") == tmp_path / "a.jsonl"
+    assert lines_of(tmp_path / "a.JSONL") == tmp_path / "a.JSONL", "it is not a table beside other lines"
     assert lines_of(tmp_path / "folder") is None
     (tmp_path / "run.2").mkdir()
     assert lines_of(tmp_path / "run.2") is None

@@ -141,6 +141,18 @@ def test_what_is_not_carried_is_counted() -> None:
     ]
 
 
+def test_answers_without_references_are_counted() -> None:
+    """Of a folder of images, which nobody has answered before."""
+    notes = FORMATS_OUT["lmms_eval"].files_of([answered(0, "x", answer=""), answered(1, "x")], GIVEN).notes
+    assert "1 have no reference, which is an empty text there: nothing can be scored against it" in notes
+
+
+def test_a_file_that_is_no_run_has_no_next_step(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write_records(tmp_path / "a.jsonl", ANSWERS)
+    assert main(["export-predictions", "lmms_eval", str(tmp_path / "a.jsonl"), "--out", str(tmp_path / "out")]) == 0
+    assert "next:" not in capsys.readouterr().err
+
+
 def test_empty_texts_are_counted_where_they_come_back_missing() -> None:
     said = [replace(answer, prediction="") for answer in REPORTS[:2]]
     notes = FORMATS_OUT["r2gen"].files_of(said, GIVEN).notes
