@@ -129,12 +129,8 @@ def _export_peft(contents: Contents, arguments: argparse.Namespace) -> int:
 
 
 def _export_transformers(contents: Contents, arguments: argparse.Namespace) -> int:
-    from ..adapters.exports.transformers_folder import (  # late: loads torch
-        ADAPTER,
-        BASE,
-        write_transformers,
-        write_with_adapter,
-    )
+    from ..adapters.exports.contents import ADAPTER, BASE  # late: loads torch
+    from ..adapters.exports.transformers_folder import write_transformers, write_with_adapter  # late: loads torch
     from ..adapters.exports.writing import fresh_folder  # late: loads torch
 
     parts, notes = _parts(contents, arguments)
@@ -164,7 +160,7 @@ def _parts(contents: Contents, arguments: argparse.Namespace) -> tuple[Parts, li
     from ..adapters.exports.writing import refuse_to_overwrite  # late: loads torch
     from ..adapters.prompting import trained_templates  # late: loads torch
     from ..loading import places_of, section_of  # late: loads torch
-    from ..lora import MERGED  # late: beside its use
+    from ..lora import APART, MERGED  # late: beside its use
     from ..registration import register_all  # late: loads torch
     from ..toolkit.language_folder import open_language_folder  # late: loads torch
     from ..vision_encoders import encoder_of  # late: beside its use
@@ -172,7 +168,11 @@ def _parts(contents: Contents, arguments: argparse.Namespace) -> tuple[Parts, li
     refuse_to_overwrite(arguments.out)
     projector_of(contents)
     if contents.content.get(MERGED):
-        lora, notes = None, ["LoRA: in the language model already."]
+        is_apart = contents.content.get(APART)
+        lora, notes = (
+            None,
+            [f"LoRA: {'in no part of this base of an adapter' if is_apart else 'in the language model already'}."],
+        )
         say(notes[0])
     else:
         lora, notes = _prepared(contents, arguments)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .settings import (
     ALL_LINEAR,
+    APART,
     DEFAULTS,
     FAMILY,
     KINDS,
@@ -20,6 +21,7 @@ from .settling import differences, given_in, recorded, settings_of, settle
 
 __all__ = [
     "ALL_LINEAR",
+    "APART",
     "DEFAULTS",
     "FAMILY",
     "KINDS",

@@ -16,6 +16,8 @@ FAMILY = "language_model"
 """Key of a checkpoint under which the language model's family is named."""
 MERGED = "lora_merged"
 """Key of the file beside a merged model: the LoRA that its projection was trained with is in the weights."""
+APART = "lora_apart"
+"""Key of the base of an exported adapter: the LoRA that its projection was trained with lies in the adapter alone."""
 LANGUAGE_WEIGHTS = "language_model_weights"
 """Key of a checkpoint under which the fingerprint of the language model that it belongs to lies."""
 YAML_KEYS = {

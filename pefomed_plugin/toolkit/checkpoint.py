@@ -25,7 +25,7 @@ from ..atomic import replacing
 from ..errors import CheckpointError, one_line
 from ..families.exported import is_exported_folder
 from ..json_text import parse_json
-from ..lora import FAMILY, KINDS, LANGUAGE_WEIGHTS, MERGED, RECORD, differences, settle
+from ..lora import APART, FAMILY, KINDS, LANGUAGE_WEIGHTS, MERGED, RECORD, differences, settle
 from ..vision_encoders import ENCODER, refuse_another_encoder
 from .exported_folder import described, read_trained
 from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
@@ -34,7 +34,7 @@ from .weights_file import SAFETENSORS, read_file
 
 METADATA = "pefomed_checkpoint"
 """Key of a ``.safetensors`` header under which what is no tensor lies as JSON."""
-KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY, LANGUAGE_WEIGHTS, ENCODER, MERGED)
+KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY, LANGUAGE_WEIGHTS, ENCODER, MERGED, APART)
 """What belongs to the weights beside the tensors; optimizer and scaler belong to resuming."""
 _SECTIONS = ("model", "state_dict", "module", "model_state_dict")
 """Where programs put the tensors: MiniGPT-v2 and this plugin, Lightning, DeepSpeed, others."""
@@ -125,10 +125,12 @@ def begins_anew(content: Mapping[str, Any], given: Mapping[str, Any], stated: Ma
     """
     tensors = {canonical(key): tensor for key, tensor in content["model"].items()}
     if content.get(MERGED) and all(key.startswith(_BESIDE_LORA) for key in tensors):
-        return (
-            "its own LoRA is in the weights of its language model (merged); LoRA beside them begins as nothing, and "
-            "changes answers only if it is trained"
+        own = (
+            "its own LoRA lies in its adapter, and is not here"
+            if content.get(APART)
+            else "its own LoRA is in the weights of its language model (merged)"
         )
+        return f"{own}; LoRA beside them begins as nothing, and changes answers only if it is trained"
     if stated and {*differences(given, stated)} & {*KINDS} and lora_parts(tensors, source).untrained:
         return "its LoRA is of another kind than the run asks for, and untrained (B is zero): LoRA begins untrained"
     return ""

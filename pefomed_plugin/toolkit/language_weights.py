@@ -15,7 +15,7 @@ import torch
 
 from ..errors import CheckpointError
 from ..families.exported import is_exported_folder
-from ..lora import LANGUAGE_WEIGHTS, MERGED
+from ..lora import APART, LANGUAGE_WEIGHTS, MERGED
 from ..services.console import say_once
 from .language_folder import LanguageFolder, holds_weights, open_language_folder
 
@@ -48,6 +48,8 @@ def require_language_weights(content: Mapping[str, Any], folder: Path, source: s
     Raises:
         CheckpointError: it belongs to other weights; both are named.
     """
+    if content.get(APART):
+        say_once(f"warning: {source} is the base of an adapter: the LoRA that it was trained with is not in it")
     other = other_weights(content, folder, source)
     if other:
         raise CheckpointError(f"{other.problem}. {other.remedy}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stderr
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from PIL import Image
 
 from pefomed_plugin import load
 from pefomed_plugin.adapters.exports.contents import read_contents
+from pefomed_plugin.errors import CheckpointError
 from pefomed_plugin.families import DEFAULT_FAMILY as LLAMA_2
 from pefomed_plugin.families.exported import NORM, PROJECTION, VISION, exported_name
 from pefomed_plugin.prompts import PROMPT_TEMPLATES, template_of
@@ -289,6 +292,16 @@ def test_our_load_reads_the_folder(talk: dict[str, Any]) -> None:
     assert model.ask(film, question) == talk["processor"].batch_decode(row, skip_special_tokens=True)[0].strip()
 
 
+def said_of(folder: Path) -> str:
+    """What our ``load`` says, or is refused with."""
+    with redirect_stderr(StringIO()) as said:
+        try:
+            load(folder)
+        except CheckpointError as error:
+            return str(error)
+    return " ".join(said.getvalue().split())
+
+
 def test_base_and_adapter(talk: dict[str, Any], tmp_path: Path) -> None:
     from peft import PeftModel
 
@@ -302,9 +315,11 @@ def test_base_and_adapter(talk: dict[str, Any], tmp_path: Path) -> None:
     with torch.no_grad():
         wanted = talk["model"](**batch).logits
         base, _ = loaded(out / "base")
+        assert "is the base of an adapter: the LoRA that it was trained with is not in it" in said_of(out / "base")
         assert not torch.allclose(base(**batch).logits, wanted, atol=1e-3)
         adapted = PeftModel.from_pretrained(base, str(out / "adapter")).eval()
         assert torch.allclose(adapted(**batch).logits, wanted, atol=1e-5)
+        assert f"{out / 'base'} is the model without its LoRA" in said_of(out)
         at_once, _ = loaded(out / "adapter")  # transformers finds the base by its name
         assert torch.allclose(at_once(**batch).logits, wanted, atol=1e-5)
 

@@ -25,6 +25,8 @@ from ...toolkit.tensor_names import canonical
 from ...vision_encoders import VIT_G, VisionEncoder, recorded_encoder
 
 ADAPTER_WEIGHTS, ADAPTER_CONFIG, PROJECTOR = "adapter_model.safetensors", "adapter_config.json", "projector.safetensors"
+BASE, ADAPTER = "base", "adapter"
+"""Folders of a transformers export whose LoRA is not merged."""
 
 SPELLINGS = {
     "minigpt4": "MiniGPT-v2's, of peft 0.2 (lora_A.weight)",
@@ -219,6 +221,12 @@ def _read_folder(folder: Path) -> dict[str, Any]:
     if is_exported_folder(folder):
         return read_checkpoint(folder)
     if not (folder / ADAPTER_CONFIG).is_file():
+        if is_exported_folder(folder / BASE) and (folder / ADAPTER / ADAPTER_CONFIG).is_file():
+            raise CheckpointError(
+                f"{folder} was exported with --adapter: {ADAPTER} on {BASE}, which transformers and peft load "
+                "(docs/transformers.md). Give the checkpoint itself, or a folder that was exported without --adapter; "
+                f"{folder / BASE} is the model without its LoRA"
+            )
         raise CheckpointError(
             f"{folder} is no exported adapter: no {ADAPTER_CONFIG}; give a file, or a folder of pefomed checkpoint "
             "export"

@@ -17,7 +17,7 @@ import torch
 
 from ...errors import CheckpointError
 from ...families.exported import HEAD, MODEL_TYPE, NORM, PROJECTION, VISION, exported_name
-from ...lora import FAMILY, LANGUAGE_WEIGHTS, MERGED, RECORD
+from ...lora import APART, FAMILY, LANGUAGE_WEIGHTS, MERGED, RECORD
 from ...origins import is_generated, mark_generated
 from ...prompts import IMAGE_PLACEHOLDER, PromptTemplate
 from ...services.console import progress
@@ -29,7 +29,7 @@ from ...vision_encoders import DEFAULT_ENCODER, ENCODER, VisionEncoder, family_o
 from ..medical_model import MAX_NEW_TOKENS
 from . import hub
 from .adapter import adapter_config, adapter_tensors
-from .contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Contents, Lora, projector_of
+from .contents import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, BASE, Contents, Lora, projector_of
 from .hub_chat import chat_template
 from .hub_tokenizer import SENTENCEPIECE, HubTokenizer, hub_tokenizer
 from .merge import check_fit, merged_tensors, refuse_small_disk
@@ -38,8 +38,6 @@ from .writing import noted_of, save_tensors
 
 CODE = tuple(sorted(path.name for path in Path(hub.__file__).parent.glob("*_minigpt_v2.py")))
 """Python files of the folder."""
-BASE, ADAPTER = "base", "adapter"
-"""Folders of an export whose LoRA is not merged."""
 _CLASSES = "modeling_minigpt_v2.MiniGPTv2ForConditionalGeneration"
 _NOT_THE_MODELS = ("_name_or_path", "architectures", "auto_map", "torch_dtype", "dtype", "transformers_version")
 """Keys of a language model's ``config.json`` that are not about its shape."""
@@ -127,7 +125,7 @@ def write_with_adapter(parts: Parts, folder: Path, base_name: str) -> None:
     base.mkdir()
     adapter.mkdir()
     tokenizer = _write_small_files(parts, base)
-    dtype = _write_weights(parts, parts.base.tensors(), base)
+    dtype = _write_weights(parts, parts.base.tensors(), base, {APART: True})
     _write_json(base / "config.json", _config(parts, tokenizer, dtype))
     lora = parts.lora.for_whole_weights()
     save_tensors(adapter_tensors(lora, exported_name), adapter / ADAPTER_WEIGHTS)
@@ -225,13 +223,15 @@ def _config(parts: Parts, tokenizer: HubTokenizer, dtype: torch.dtype) -> dict[s
     }
 
 
-def _write_weights(parts: Parts, language: Iterator[tuple[str, torch.Tensor]], folder: Path) -> torch.dtype:
-    """All tensors into shards, the small ones first; the precision of the language model."""
+def _write_weights(
+    parts: Parts, language: Iterator[tuple[str, torch.Tensor]], folder: Path, more: Mapping[str, Any] | None = None
+) -> torch.dtype:
+    """All tensors into shards, small ones first, ``more`` noted beside them; the language model's precision."""
     vision = _vision_tensors(parts)
     needed = parts.base.size_bytes + sum(tensor.numel() * tensor.element_size() for tensor in vision.values())
     refuse_small_disk(folder.parent, needed, "the exported model")
     noted = {key: value for key, value in noted_of(parts.contents).items() if key not in (RECORD, LANGUAGE_WEIGHTS)}
-    noted.update({FAMILY: parts.base.family.name, ENCODER: parts.encoder.record(), MERGED: True})
+    noted.update({FAMILY: parts.base.family.name, ENCODER: parts.encoder.record(), MERGED: True, **(more or {})})
     shards, dtype = Shards(folder, noted), torch.float32
     replaced = _replaced(parts)
     with progress("exporting", len(vision) + len(parts.base.shapes)) as advance:

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from ...errors import ConfigError, DataError, why
+from ...input_files import refuse_special
 from ...readers.tables import read_csv
 from ...readers.views import named_images
 from ...records import Sample
@@ -211,8 +212,11 @@ def _sample(
 
 def _is_dicom(path: Path) -> bool:
     try:
+        refuse_special(path)
         with open(path, "rb") as file:
             return looks_like_dicom(file.read(_HEAD_BYTES))
+    except DataError:
+        return False
     except OSError:
         return True  # it may be one; opening it will say what is wrong
 

@@ -28,7 +28,7 @@ from pefomed_plugin.toolkit.exported_folder import files_of, tensors_behind
 from tests.conformance.golden import FOLDER
 
 LLAMA = FOLDER / "tiny_llama"
-STANDARD = {"__future__", "collections", "os", "pathlib", "shutil", "typing"}
+STANDARD = {"__future__", "base64", "binascii", "collections", "io", "os", "pathlib", "shutil", "typing"}
 OTHERS = {"torch", "numpy", "PIL", "transformers"}
 
 

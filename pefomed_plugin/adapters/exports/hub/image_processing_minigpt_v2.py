@@ -6,7 +6,10 @@ Pillow.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +22,24 @@ _DEEP = ("I", "F")
 """Modes of more than 8 bits begin with these letters."""
 
 
+_LONGEST_PATH = 4096
+
+
 def read_image(image: Any) -> Image.Image:
-    """A path, Pillow image, array (H, W), (H, W, 3), (H, W, 4) or tensor (3, H, W) as 8-bit RGB.
+    """A path, data URL, Pillow image, array (H, W), (H, W, 3), (H, W, 4) or tensor (3, H, W) as 8-bit RGB.
+
+    Colours of an array are bytes, or floats from 0 to 1; one channel alone may have any values.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: it is none of these, or has several frames.
     """
     if isinstance(image, (str, Path)):
-        with Image.open(Path(image).expanduser()) as opened:
+        with Image.open(_source(image)) as opened:
+            _refuse_frames(opened)
             opened.load()
             return to_rgb(opened)
     if isinstance(image, Image.Image):
+        _refuse_frames(image)
         return to_rgb(image)
     if isinstance(image, torch.Tensor):
         image = image.detach().cpu().numpy()
@@ -40,7 +50,47 @@ def read_image(image: Any) -> Image.Image:
         image = image[..., 0]
     if not image.size or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (3, 4)):
         raise ValueError(f"an array of shape {image.shape} is no image; give (height, width) or (height, width, 3)")
-    return to_rgb(Image.fromarray(image if image.dtype == np.uint8 else _stretch(image)))
+    if image.dtype != np.uint8:
+        image = _stretch(image) if image.ndim == 2 else _as_bytes(image)
+    return to_rgb(Image.fromarray(image))
+
+
+def decoded(text: str) -> BytesIO:
+    """The file that base64 stands for. Raises ValueError: it stands for none."""
+    try:
+        return BytesIO(base64.b64decode("".join(text.split()), validate=True))
+    except (binascii.Error, ValueError):
+        raise ValueError("no path of an image, and no base64 of one") from None
+
+
+def _source(image: str | Path) -> Path | BytesIO:
+    words = str(image)
+    if words[:8].lower().startswith(("http://", "https://")):
+        raise ValueError(f"{words[:200]} is not fetched; download the image, and give its path")
+    if words[:5].lower() == "data:":
+        head, _, payload = words.partition(",")
+        if not head.lower().endswith(";base64"):
+            raise ValueError("a data URL is data:image/png;base64,...")
+        return decoded(payload)
+    return decoded(words) if len(words) > _LONGEST_PATH else Path(image).expanduser()
+
+
+def _refuse_frames(image: Image.Image) -> None:
+    """Raises ValueError: there are several, and none was chosen; a JPEG with previews behind it (MPO) has one."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO" and not image.tell():
+        raise ValueError(f"an image of {frames} frames; give one of them, as image.copy() after image.seek(NUMBER)")
+
+
+def _as_bytes(colours: np.ndarray) -> np.ndarray:
+    low, high = colours.min(), colours.max()
+    if np.issubdtype(colours.dtype, np.integer) and low >= 0 and high <= 255:
+        return colours.astype(np.uint8)
+    if np.issubdtype(colours.dtype, np.floating) and low >= 0 and high <= 1:
+        return np.rint(colours.astype(np.float64) * 255).astype(np.uint8)
+    raise ValueError(
+        f"colours of {colours.dtype} from {low} to {high}; give whole numbers from 0 to 255, or floats from 0 to 1"
+    )
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

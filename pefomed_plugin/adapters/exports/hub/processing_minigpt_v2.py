@@ -11,10 +11,11 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from PIL import Image
 from transformers import BatchFeature
 from transformers.processing_utils import MultiModalData, ProcessorMixin
 
-from .image_processing_minigpt_v2 import flat_images, read_image
+from .image_processing_minigpt_v2 import decoded, flat_images, read_image
 
 _IMAGE_KINDS = ("image", "image_url")
 
@@ -209,18 +210,17 @@ def _opened(messages: Any) -> Any:
 def _with_image(part: Any) -> Any:
     if not isinstance(part, Mapping) or part.get("type") not in _IMAGE_KINDS:
         return part
-    for key in ("image", "path", "url"):
+    for key in ("image", "path", "url", "image_url", "base64"):
         value = part.get(key)
-        if isinstance(value, os.PathLike) or (isinstance(value, str) and os.path.isfile(value)):
+        value = value.get("url") if isinstance(value, Mapping) else value
+        if value is not None:
             rest = {name: other for name, other in part.items() if name != key}
-            return {**rest, "type": "image", "image": _unturned(value)}
-        if value is not None and not isinstance(value, str):
-            return {**part, key: _unturned(value)}
+            return {**rest, "type": "image", "image": _unturned(value, key == "base64")}
     return part
 
 
-def _unturned(image: Any) -> Any:
+def _unturned(image: Any, is_base64: bool) -> Any:
     """An image without what transformers would turn it by."""
-    rgb = read_image(image)
+    rgb = read_image(Image.open(decoded(image)) if is_base64 else image)
     rgb.info.clear()
     return rgb

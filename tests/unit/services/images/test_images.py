@@ -257,3 +257,10 @@ def test_an_image_whose_name_is_not_utf_8_is_named_before_anything_is_asked(tmp_
     with pytest.raises(DataError, match="not UTF-8.*rename") as told:
         find_images(tmp_path)
     assert r"\xff.png" in str(told.value) and "b.png" not in str(told.value)
+
+
+def test_a_named_pipe_in_a_folder_of_images_is_not_waited_for(tmp_path: Path) -> None:
+    drawn().save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe")
+    found = find_images(tmp_path)
+    assert (found.images, found.others) == (["a.png"], {"no ending": 1})
