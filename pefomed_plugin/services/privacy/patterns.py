@@ -33,6 +33,8 @@ _MOST_LINES = 3
 _OLDEST = 89
 """Older ages are told of few: 45 CFR 164.514(b)(2)(i)(C)."""
 _AGE = re.compile(r"0?(\d{1,3})(?:\.0)?\s?(?:y\w*\.?|jahre?|j\.?)?", re.IGNORECASE)
+_ITEM = re.compile(r"'?[0-9a-f]{10}")
+"""An item of a rating sheet, which without it could not be imported; some are digits alone."""
 _WITHOUT_DIGITS = frozenset({"name", "given", "relative", "query", "institution", "email"})
 _LAST_SHIFTED = 2100
 """From this year on dates are shifted: MIMIC's lie between 2100 and 2214."""
@@ -191,6 +193,8 @@ def kind_of_field(name: str) -> str:
 
 def find_in_field(text: str, name: str) -> tuple[list[Span], int]:
     """As ``find_spans`` of what stands under a name, which may say by itself that all of it identifies."""
+    if name == "item" and _ITEM.fullmatch(text):
+        return [], 0
     spans, marks = find_spans(text)
     kind = kind_of_field(name)
     blanked, _ = blank_marks(text)

@@ -31,6 +31,8 @@ _OWN_TIMES = frozenset({"written_at", "time", "since", "at", "created", "started
 """Keys under which our own files say when they were written."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 
+_SUBJECT, _STUDY = re.compile(r"1\d{7}"), re.compile(r"5\d{7}")
+"""Of MIMIC-CXR."""
 _IMAGE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/]{100,}")
 """An image in base64: pages, notebooks and tables hold some."""
 
@@ -158,10 +160,13 @@ def _walk(value: Any, visit: Visit, start: str, path: str, ours: bool) -> Any:
     """A JSON value with every string visited, keys too; numbers where the name of their key says that they identify."""
     if isinstance(value, dict):
         seen: dict[str, Any] = {}
+        made_up = _made_up(value)
         for key, item in value.items():
             below = f"{path}.{key}" if path else str(key)
             is_own_time = ours and key in _OWN_TIMES and isinstance(item, str) and _MOMENT.fullmatch(item)
-            changed = item if is_own_time else _walk(item, visit, start, below, ours)
+            if key in made_up:
+                visit(made_up[key], f"{start}{below}", key)
+            changed = item if is_own_time or key in made_up else _walk(item, visit, start, below, ours)
             seen[_free_key(_key(key, visit, start, path), seen, value)] = changed
         return seen
     if isinstance(value, list):
@@ -174,6 +179,15 @@ def _walk(value: Any, visit: Visit, start: str, path: str, ours: bool) -> Any:
         seen_digits = visit(digits, f"{start}{path}", name)
         return value if seen_digits == digits else seen_digits
     return value
+
+
+def _made_up(record: Mapping[str, Any]) -> dict[str, str]:
+    """Field -> number as MIMIC-CXR's files name it, of a record of a patient and a study with made-up numbers."""
+    for end in ("", "_id"):
+        patient, study = (str(record.get(name + end, "")) for name in ("subject", "study"))
+        if _SUBJECT.fullmatch(patient) and _STUDY.fullmatch(study):
+            return {"subject" + end: f"p{patient}", "study" + end: f"s{study}"}
+    return {}
 
 
 def _key(key: str, visit: Visit, start: str, path: str) -> str:
@@ -204,10 +218,12 @@ def _visit_table(text: str, delimiter: str, visit: Visit) -> str:
         as_written, done = "".join(lines[done : reader.line_num]), reader.line_num
         names = [*header, *("" for _ in row)]
         where = f"line {reader.line_num}, " if header else "line 1"
-        seen = [
-            visit(cell, f"{where}{names[place] or f'column {place + 1}'}" if header else where, names[place])
-            for place, cell in enumerate(row)
-        ]
+        made_up = _made_up(dict(zip(names, row)))
+        seen = []
+        for place, (cell, name) in enumerate(zip(row, names)):
+            column = f"{where}{name or f'column {place + 1}'}" if header else where
+            changed = visit(made_up.get(name, cell), column, name)
+            seen.append(cell if name in made_up else changed)
         if seen == row:
             out.write(as_written)
         else:

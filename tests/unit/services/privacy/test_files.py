@@ -83,6 +83,16 @@ def test_texts_of_windows(tmp_path, encoding):
     )
 
 
+def test_made_up_numbers_of_mimic_are_known_where_both_stand(tmp_path):
+    (tmp_path / "a.csv").write_text("subject_id,study_id\n19000210,50414267\n")
+    assert [text for text, _, _ in seen(tmp_path / "a.csv")[1]][2:] == ["p19000210", "s50414267"]
+    record = {"metadata": {"subject": "19000210", "study": "50414267"}, "subject": "19000211"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n")
+    assert [text for text, _, _ in seen(tmp_path / "a.jsonl")[1]] == ["p19000210", "s50414267", "19000211"]
+    seen(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
+    assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
+
+
 def test_damaged_json_is_read_line_by_line(tmp_path):
     (tmp_path / "a.json").write_text('{"text": "Hans"')
     assert seen(tmp_path / "a.json") == ("text", [('{"text": "Hans"', "line 1", "")])

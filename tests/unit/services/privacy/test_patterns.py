@@ -164,6 +164,7 @@ def test_names_of_fields_say_what_stands_there():
     for empty in ("", "___", "unknown", "M", "-"):
         assert find_in_field(empty, "PatientName")[0] == []
     assert find_in_field("2151-03-04", "StudyDate") == ([], 1)
+    assert find_in_field("'0402108060", "item") == ([], 0) and find_in_field("0402108060", "number")[0]
 
 
 @pytest.mark.parametrize("number", ["943 476 5918", "DE88 3704 0044 0532 0130 00", "A123456789"])
