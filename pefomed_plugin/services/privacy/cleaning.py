@@ -21,6 +21,7 @@ from typing import Any
 from ...errors import ConfigError, PefomedError
 from ..console import progress
 from ..images.dicom import read_dicom
+from .archives import is_archive
 from .burned_in import Box, may_hold_text
 from .dicom_headers import Uids, clean
 from .findings import KINDS
@@ -129,6 +130,8 @@ class Cleaner:
             elif form == IMAGE:
                 with damage_said(IMAGE_FILE):
                     self._image(source.path, path, name)
+            elif is_archive(source.path):
+                raise NoText("an archive; unpack it, and clean the folder")
             else:
                 say = lambda words: self.done.left.append(f"{name}: {words}")  # noqa: E731
                 visit_file(source.path, self._visitor(name), path, say)

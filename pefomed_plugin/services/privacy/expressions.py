@@ -224,7 +224,9 @@ MARKS = re.compile(
     r"\[?\b(?:ANONYM(?:IZED|ISED|OUS|ISIERT)|DE-?IDENTIFIED|REDACTED)\b\]?|"
     + "|".join(re.escape(mark) for mark in sorted(PLACEHOLDERS))
 )
-PSEUDONYMS = re.compile(r"\bp1\d{7}\b|\bs5\d{7}\b|\bp1\d(?=/)")
+PSEUDONYMS = re.compile(
+    r"\bImageCLEFmed\w{0,20}[_ ]\d{4}[_ ](?:train|valid|test)[_ ]\d+|\bp1\d{7}\b|\bs5\d{7}\b|\bp1\d(?=/)"
+)
 """Of MIMIC-CXR, whose numbers of patients and studies are made up by its release."""
 KNOWN_UIDS = ("1.2.840.10008.", "2.25.")
 """Roots of UIDs that name no patient's study: DICOM's own, and those that are made from random numbers."""

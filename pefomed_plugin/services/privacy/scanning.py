@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import ConfigError, DataError, PefomedError
 from ..console import progress
 from ..images.dicom import read_dicom
+from .archives import is_archive, members_of
 from .burned_in import Reader, ReadText, may_hold_text
 from .dicom_headers import look_at
 from .findings import KINDS, Finding, Scan, mask
@@ -32,6 +33,9 @@ from .sources import (
 from .text_files import visit_file
 
 FILE_NAME, FOLDER_NAME = "file name", "folder name"
+ARCHIVE = "archive"
+MOST_ARCHIVES = 3
+"""Within each other that are looked into."""
 MOST_PIXELS = 100_000_000
 """Of an image, over all its frames, that is decoded to look for text in it."""
 MOST_FRAMES = 5
@@ -89,8 +93,12 @@ def scan(sources: Sequence[Source], links: Sequence[str], looker: Looker) -> Sca
     return found
 
 
-def look_at_file(source: Source, looker: Looker, found: Scan) -> None:
-    """One file; whatever is wrong with it is noted, and the scan goes on."""
+def look_at_file(source: Source, looker: Looker, found: Scan, depth: int = 0) -> None:
+    """One file; whatever is wrong with it is noted, and the scan goes on.
+
+    Args:
+        depth: in how many archives it is.
+    """
     try:
         form = form_of(source.path)
         if form == DICOM:
@@ -99,6 +107,8 @@ def look_at_file(source: Source, looker: Looker, found: Scan) -> None:
         elif form == IMAGE:
             with damage_said(IMAGE_FILE):
                 _look_at_image(source, looker, found)
+        elif is_archive(source.path):
+            _look_inside(source, looker, found, depth)
         else:
             found.files[visit_file(source.path, _noting(source, looker, found), say=found.note)] += 1
     except NoText as reason:
@@ -107,6 +117,19 @@ def look_at_file(source: Source, looker: Looker, found: Scan) -> None:
         found.not_looked_at.setdefault(words, []).append(looker.shown(source.name))
     except (PefomedError, OSError) as error:
         found.unread.append(f"{looker.shown(source.name)}: {said_without(source.path, error)}")
+
+
+def _look_inside(source: Source, looker: Looker, found: Scan, depth: int) -> None:
+    """Every file of an archive, and their names."""
+    if depth >= MOST_ARCHIVES:
+        raise NoText(f"more than {MOST_ARCHIVES} archives within each other")
+    parts = source.name.split("/")
+    named = {"/".join(parts[:number]) for number in range(1, len(parts) + 1)}
+    for name, path in members_of(source.path):
+        member = Source(path, f"{source.name}/{name}")
+        _look_at_name(member, looker, found, named)
+        look_at_file(member, looker, found, depth + 1)
+    found.files[ARCHIVE] += 1
 
 
 def _noting(source: Source, looker: Looker, found: Scan) -> Any:

@@ -55,7 +55,7 @@ NO_FAMILY_NAMES = NO_NAMES | frozenset(_BEHIND.split())
 """Words behind a given name that make it no person: Maria Hilf."""
 _FILES = """
 chest thorax abdomen head brain knee spine image images img series study scan report reports ct mr mri xr us pa ap lat
-lateral frontal test train val data page copy final draft file export
+lateral frontal test train val data page copy final draft file export vit
 """
 NOT_IN_FILE_NAMES = frozenset(_FILES.split())
 """Words in names of files that are no family name."""

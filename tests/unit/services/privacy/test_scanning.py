@@ -338,6 +338,8 @@ def test_no_path_is_an_error():
         ("synpic100228.jpg", False),
         ("CXR1_1_IM-0001-3001.dcm.png", False),
         ("s50414267.txt", False),
+        ("eva_vit_g.pth", False),
+        ("ImageCLEFmedCaption_2022_train_9012345.jpg", False),
         ("chest_frontal_001.png", False),
         ("checkpoint_last.pth", False),
     ],
