@@ -137,7 +137,11 @@ h1, h2 {font-family: SERIF; font-weight: 600} h2 {margin: 0.6em 0 0}
 #offers label {max-width: 100%} #offers label span {white-space: normal}
 .history {margin: 0; padding-left: 2em; list-style: decimal} .history li {padding: 0.5em 0 0.5em 0.4em}
 .history dl, .history dd {margin: 0} .history dt {font-size: 0.85em; margin-top: 0.3em}
+#image .image-container, #map .image-container {padding-top: 2.2em}
+#image img, #map img {max-height: 70vh; object-fit: contain}
 #prompts textarea {font-family: MONO}
+@media (max-width: 46rem) {#image .image-container, #map .image-container {padding-top: 3.6em}}
+@media (forced-colors: active) {input[type=radio] {appearance: auto; -webkit-appearance: auto}}
 """
 _COLOURS = {
     ".warning": "background: MARK",

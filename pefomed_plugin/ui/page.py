@@ -81,7 +81,7 @@ def _wire_choosing(parts: SimpleNamespace, desk: Desk, gallery: Gallery) -> None
         return [-1, gradio.update(choices=[], value=None, visible=False), *empty]
 
     def show(path: str | None) -> Any:
-        return _told(lambda: desk.show(path))
+        return _told(lambda: desk.show(path), path)
 
     def suit(task: str) -> Any:
         return gradio.update(visible=TASKS[task] == "vqa")
@@ -103,7 +103,7 @@ def _wire_asking(parts: SimpleNamespace, desk: Desk, gallery: Gallery) -> None:
         texts = desk.ask(path, task, question)
         kept, said = [gradio.update()] * 3, None
         while True:
-            now = _told(lambda: next(texts, None))
+            now = _told(lambda: next(texts, None), path)
             if now is None:
                 break
             said = now
@@ -127,7 +127,7 @@ def _wire_asking(parts: SimpleNamespace, desk: Desk, gallery: Gallery) -> None:
         ]
 
     def explain(path: str | None, task: str, question: str, answer: str) -> Any:
-        return _told(lambda: desk.explain(path, task, question, answer))
+        return _told(lambda: desk.explain(path, task, question, answer), path)
 
     kept = [parts.history, parts.asked, parts.save, parts.clear]
     outputs = [*parts.said, *parts.confidences, *parts.prompts, parts.reference, *kept]
@@ -135,7 +135,8 @@ def _wire_asking(parts: SimpleNamespace, desk: Desk, gallery: Gallery) -> None:
     running: Any = [press(ask, inputs, outputs) for press in (parts.ask.click, parts.question.submit)]
     shown = [parts.file, parts.task, parts.question, parts.said[0]]
     running.append(parts.where.click(explain, shown, [parts.drawn, parts.words]))
-    parts.stop.click(None, cancels=running)
+    half = [*parts.said, *parts.confidences]
+    parts.stop.click(_stopped, half, parts.confidences, cancels=running)
     parts.show_reference.click(show_reference, parts.history, parts.reference)
     parts.clear.click(lambda: remember([]), None, kept)
 
@@ -145,11 +146,23 @@ def _shown(said: Sequence[Said]) -> list[str]:
     return [
         *(one.text for one in said),
         *(
-            "" if one.confidence is None else f"<p role='status'>{escape(confidence_in_words(one.confidence))}</p>"
+            "" if one.confidence is None else f"<p role='status'>{escape(_ended(one, one.confidence))}</p>"
             for one in said
         ),
         *(one.prompt for one in said),
     ]
+
+
+def _stopped(*shown: str) -> list[str]:
+    """What stands below answers that were stopped, of which ``shown`` has the texts and what stood below them."""
+    texts, below = shown[: len(shown) // 2], shown[len(shown) // 2 :]
+    told = "<p role='status'>stopped before its end, and not kept below</p>"
+    return [told if text and not said else said for text, said in zip(texts, below)]
+
+
+def _ended(said: Said, confidence: float) -> str:
+    """What stands below an answer that has ended; of an empty one that it is one."""
+    return ("" if said.text.strip() else "the answer is empty; ") + confidence_in_words(confidence)
 
 
 def serve(
@@ -212,14 +225,19 @@ def launch(
     return str(address)
 
 
-def _told(act: Any) -> Any:
-    """What ``act`` gives; a mistake of the user's becomes a message on the page."""
+def _told(act: Any, path: str | None = None) -> Any:
+    """What ``act`` gives; a mistake of the user's becomes a message on the page.
+
+    Args:
+        path: file that was dropped, which the message calls by its name: where it is kept is nobody's business.
+    """
     import gradio  # late: optional
 
     try:
         return act()
     except PefomedError as error:
-        raise gradio.Error(str(error), duration=None) from error
+        text = str(error).replace(str(path), Path(path).name) if path else str(error)
+        raise gradio.Error(text, duration=None) from error
 
 
 def _looks(takes: Any) -> dict[str, Any]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from threading import Event
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import torch
+from PIL import Image
 
 from pefomed_plugin import load
 from pefomed_plugin.adapters.medical_model import Request
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError, ImageError
+from pefomed_plugin.services.images.decoding import DEFAULT_POLICY
 from pefomed_plugin.storage import read_predictions
 from pefomed_plugin.ui.desk import TASKS, Desk
 from pefomed_plugin.ui.examples import draw_examples
 from pefomed_plugin.ui.page import build_page, launch
-from tests.e2e.browsing import expect
+from tests.e2e.browsing import PATIENCE_MS, expect
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +178,52 @@ def test_two_models_side_by_side_on_a_phone_by_keyboard(model, other, open_page,
         expect(tab.locator("#history")).to_contain_text("Nothing asked yet")
         tab.goto("about:blank")
     finally:
+        page.close(verbose=False)
+
+
+@needs_gradio
+@pytest.mark.slow
+def test_what_goes_otherwise_is_told_and_images_of_any_shape_are_seen_whole(open_page, tmp_path):
+    may_end = Event()
+
+    def stream(request, limit):
+        yield ""
+        if request.question == "long?":
+            yield "half of"
+            may_end.wait(PATIENCE_MS / 1000)
+
+    model = SimpleNamespace(
+        facts={"checkpoint": "made.pth", "checkpoint_sha256": "0" * 64, "version": "1"},
+        policy=DEFAULT_POLICY,
+        stream=stream,
+        prompt=lambda request: "prompt",
+        confidences=lambda requests, answers: [0.5],
+    )
+    Image.new("L", (20, 3000), 90).save(tmp_path / "tall.png")
+    (tmp_path / "bad.png").write_text("no")
+    page = build_page(Desk(model))
+    address = launch(page, "127.0.0.1")
+    try:
+        tab = open_page(address, complains=True)
+        tab.locator("#file input[type=file]").set_input_files(tmp_path / "tall.png")
+        expect(tab.locator("#image img").first).to_be_visible()
+        assert tab.locator("#image img").first.bounding_box()["height"] <= 900
+        tab.locator("#question textarea, #question input").fill("anything?")
+        tab.locator("#ask").click()
+        expect(tab.locator("#confidence")).to_contain_text("the answer is empty; confidence 0.50")
+        tab.locator("#question textarea, #question input").fill("long?")
+        tab.locator("#ask").click()
+        expect(tab.locator("#answer textarea")).to_have_value("half of")
+        tab.locator("#stop").click()
+        expect(tab.locator("#confidence")).to_contain_text("stopped before its end, and not kept below")
+        expect(tab.locator("#history li")).to_have_count(1)
+        tab.locator("#file button[aria-label*=lear], #file button[aria-label*=emove]").first.click()
+        tab.locator("#file input[type=file]").set_input_files(tmp_path / "bad.png")
+        expect(tab.get_by_text("bad.png: not an image")).to_be_visible()
+        assert str(tmp_path.anchor) + "tmp" not in tab.locator(".toast-body").first.inner_text()
+        tab.goto("about:blank")
+    finally:
+        may_end.set()
         page.close(verbose=False)
 
 
