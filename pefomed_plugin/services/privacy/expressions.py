@@ -227,7 +227,7 @@ MARKS = re.compile(
 PSEUDONYMS = re.compile(
     r"\bImageCLEFmed\w{0,20}[_ ]\d{4}[_ ](?:train|valid|test)[_ ]\d+|\bp1\d{7}\b|\bs5\d{7}\b|\bp1\d(?=/)"
 )
-"""Of MIMIC-CXR, whose numbers of patients and studies are made up by its release."""
+"""Of MIMIC-CXR, whose numbers of patients and studies are made up by its release, and of ImageCLEF's images."""
 KNOWN_UIDS = ("1.2.840.10008.", "2.25.")
 """Roots of UIDs that name no patient's study: DICOM's own, and those that are made from random numbers."""
 LONG_CODE = re.compile(r"[A-Za-z0-9+/=_-]{120,}")

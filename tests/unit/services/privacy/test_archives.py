@@ -68,9 +68,10 @@ def test_files_of_an_archive_are_looked_at_and_not_copied(tmp_path, name):
 
 
 def test_names_within_an_archive_count(tmp_path):
-    (tmp_path / "a.zip").write_bytes(zipped(Mueller_Hans__txt=b"clear\n"))
-    (finding,) = looked_at(tmp_path / "a.zip")[1].findings
-    assert finding.place == "file name" and "Mueller" not in finding.file
+    (tmp_path / "Weber_Anna").mkdir()
+    (tmp_path / "Weber_Anna" / "a.zip").write_bytes(zipped(Mueller_Hans__txt=b"clear\n"))
+    found = looked_at(tmp_path)[1].findings
+    assert [one.place for one in found] == ["folder name", "file name"] and "Mueller" not in found[1].file
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.gz", "a.docx"])
