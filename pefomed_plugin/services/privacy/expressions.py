@@ -180,7 +180,10 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         rf"\b(?:[Oo]n|[Dd]ated|[Ff]rom|[Ss]ince)\s(?P<value>(?:{_MONTHS})\.?\s\d{{1,2}}|(?:0?[1-9]|1[0-2])"
         rf"/(?:0?[1-9]|[12]\d|3[01]))(?![\w/.]|\s?(?:mm|cm))",
     ),
-    ("date", r"\b(?:[Aa]m|[Vv]om|[Bb]is|[Ss]eit|[Zz]um|[Gg]eb\.|[Gg]eboren)\s(?P<value>\d{1,2}\.\d{1,2}\.)(?!\d)"),
+    (
+        "date",
+        r"\b(?:[Aa]m|[Vv]om|[Bb]is|[Ss]eit|[Zz]um|[Gg]eb\.|[Gg]eboren|[Gg]eburtsdatum:?)\s(?P<value>\d{1,2}\.\d{1,2}\.)(?!\d)",
+    ),
     (
         "age",
         r"(?<![\w.])(?i:aged?|alter(?: von)?|âgée? de|edad|yaş)(?:\s?[:=]\s?|\s)"

@@ -22,6 +22,7 @@ FOUND = [
     ("MUELLER^HANS^^DR", "name", "MUELLER^HANS"),
     ("seen on March 3, 2019 again", "date", "March 3, 2019"),
     ("Exam of 04-MAR-2019", "date", "04-MAR-2019"),
+    ("Geburtsdatum: 11.7. und", "date", "11.7."),
     ("vom 12. März 2019", "date", "12. März 2019"),
     ("geb. 12.04.1956", "date", "12.04.1956"),
     ("am 12.4. untersucht", "date", "12.4."),
