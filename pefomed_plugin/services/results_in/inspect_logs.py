@@ -62,7 +62,9 @@ def read_inspect(path: Path) -> list[Answer]:
     found: dict[Any, tuple[int, Answer]] = {}
     again: set[Any] = set()
     problems: list[str] = []
-    for where, sample in _samples(path, problems):
+    content = None if _is_zip(path) else read_json(path, with_nan=True)
+    samples = _packed_samples(path, problems) if content is None else _samples_in(path, content)
+    for where, sample in samples:
         if not isinstance(sample, Mapping) or "id" not in sample or not ({"output", "error"} & sample.keys()):
             problems.append(f"{where}: no id and output; is this a file of this format?")
             continue
@@ -77,7 +79,7 @@ def read_inspect(path: Path) -> list[Answer]:
     if not found:
         raise DataError(f"{path} holds no samples; was the log written with --no-log-samples?")
     keys = sorted(found, key=lambda key: (0, int(key), "") if key.isdecimal() else (1, 0, ""))  # stable
-    status = _status(path)
+    status = _packed_status(path) if content is None else _status_in(content)
     unfinished = () if status == "success" else (f"{UNFINISHED} (status: {status})",)
     return [
         replace(answer, notes=(*answer.notes, *([_EPOCHS] if key in again else []), *unfinished))
@@ -132,10 +134,8 @@ def _image(sample: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _status(path: Path) -> str:
+def _packed_status(path: Path) -> str:
     """``success``, ``error``, ``cancelled`` or ``started``, which is also that of a log without its last part."""
-    if not _is_zip(path):
-        return _status_in(read_json(path, with_nan=True))
     with _opened(path) as (archive, file):
         members = [member for member in archive.infolist() if member.filename == _HEADER]
         try:
@@ -153,11 +153,7 @@ def _status_in(header: Any) -> str:
 # -- the two forms of a log --------------------------------------------------------------------------------------------
 
 
-def _samples(path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
-    if _is_zip(path):
-        yield from _packed_samples(path, problems)
-        return
-    content = read_json(path, with_nan=True)
+def _samples_in(path: Path, content: Any) -> Iterator[tuple[str, Any]]:
     samples = content.get("samples") if isinstance(content, dict) else None
     if not isinstance(samples, list):
         raise DataError(f"{path}: no list of samples; is this a log of inspect_ai?")
