@@ -5,9 +5,10 @@ Every number is read from the run's configuration, record or results. What is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ...origins import GENERATED
 from ...provenance import RunRecord
 from ..comparison.lineage import training_runs
 from ..results import Answered, Run
@@ -40,6 +41,12 @@ def knows(make: Callable[[Run], Iterator[Known]]) -> Facts:
 def made_here(run: Run) -> RunRecord | None:
     """The record of a run of ours; None for answers from elsewhere, whose record says where the data lie alone."""
     return run.record if run.record and run.record.plugin.get("version") else None
+
+
+def split_by_origin(run: Run, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Data sets that are real, or of which nobody knows, and those that are generated."""
+    generated = [name for name in names if run.origins.data.get(name) == GENERATED]
+    return [name for name in names if name not in generated], generated
 
 
 def section_of(run: Run, name: str) -> Mapping[str, Any]:

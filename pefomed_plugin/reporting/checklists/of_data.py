@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ...origins import GENERATED
 from ...readers import describe
 from ...scoring.leaks import FINDINGS, LEAKS, SampleLeaks, read_leaks
 from ..results import Run
-from .facts import CONFIG, KNOWN, RECORD, RESULTS, Known, all_datasets, knows, place_of, section_of
+from .facts import CONFIG, KNOWN, RECORD, RESULTS, Known, all_datasets, knows, place_of, section_of, split_by_origin
 
 
 @knows
@@ -18,19 +18,26 @@ def _sources(run: Run) -> Iterator[Known]:
     for name in all_datasets(run):
         spec = describe(name)
         made = " (generated in its layout, not the release)" if origins.get(name) == GENERATED else ""
-        where = f"; {spec.url}" if spec.url else ""
+        where = f"; {spec.url}" if spec.url and not made else ""
         yield Known(f"{spec.title}{made}{where}.", RECORD if run.record else RESULTS)
 
 
 @knows
 def _citations(run: Run) -> Iterator[Known]:
-    for name in run.datasets:
+    real, generated = split_by_origin(run, run.datasets)
+    for name in real:
         yield Known(f"{describe(name).title}: {describe(name).citation}.", describe(name).page)
+    if generated:
+        yield Known(f"Nobody: the references of {_titles(generated)} are generated.", RECORD)
 
 
 @knows
 def _reference(run: Run) -> Iterator[Known]:
-    yield Known("References are the answers, reports or captions of the releases as released.", "predictions.jsonl")
+    real, generated = split_by_origin(run, run.datasets)
+    if real:
+        yield Known("References are the answers, reports or captions of the releases as released.", "predictions.jsonl")
+    if generated:
+        yield Known(f"References of {_titles(generated)} are generated with the images.", "predictions.jsonl")
 
 
 @knows
@@ -45,15 +52,17 @@ def _terms(run: Run) -> Iterator[Known]:
 
 @knows
 def _quirks(run: Run) -> Iterator[Known]:
-    for name in run.datasets:
+    for name in split_by_origin(run, run.datasets)[0]:
         yield Known(" ".join(describe(name).quirks), describe(name).page)
 
 
 @knows
 def _retrospective(run: Run) -> Iterator[Known]:
-    published = [name for name in all_datasets(run) if describe(name).splits]
-    if published and len(published) == len(all_datasets(run)):
+    real, generated = split_by_origin(run, all_datasets(run))
+    if real and all(describe(name).splits for name in real):
         yield Known("Retrospective: releases that were published before.", RECORD)
+    if generated:
+        yield Known(f"Neither: generated data ({_titles(generated)}).", RECORD)
 
 
 @knows
@@ -111,8 +120,11 @@ def _missing(run: Run) -> Iterator[Known]:
 
 @knows
 def _partitions(run: Run) -> Iterator[Known]:
-    if section_of(run, "datasets"):
+    real, generated = split_by_origin(run, all_datasets(run))
+    if section_of(run, "datasets") and real:
         yield Known("Partitions are those of the releases (or of the prepared folder that was read).", CONFIG)
+    if generated:
+        yield Known("Generated data have those that they were generated with.", RECORD)
 
 
 @knows
@@ -127,6 +139,10 @@ def _sizes(run: Run) -> Iterator[Known]:
 
 
 KNOWN["flow"] = KNOWN["sizes"]
+
+
+def _titles(names: Sequence[str]) -> str:
+    return ", ".join(describe(name).title for name in names)
 
 
 @knows

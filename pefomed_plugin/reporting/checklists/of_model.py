@@ -41,10 +41,11 @@ def _model_name(run: Run) -> Iterator[Known]:
 
 @knows
 def _initialised(run: Run) -> Iterator[Known]:
-    start = section_of(run, "model").get("ckpt")
-    if run.config:
-        begun = f"the checkpoint {Path(str(start)).name}" if start else "an untrained projection and untrained LoRA"
-        yield Known(f"Training began with {begun}; vision encoder and language model are frozen.", CONFIG)
+    for training in reversed(training_runs(run)[1]):
+        if training.trains:
+            start = Path(training.start.path).name if training.start else ""
+            begun = f"the checkpoint {start}" if start else "an untrained projection and untrained LoRA"
+            yield Known(f"Training began with {begun}; vision encoder and language model are frozen.", CONFIG)
 
 
 @knows

@@ -143,6 +143,16 @@ class TrainingRun:
     record: RunRecord | None
     """What it recorded; None for runs of which only the configuration is there."""
 
+    @property
+    def trains(self) -> bool:
+        """Whether it trained, and did not answer alone."""
+        return _trains(self.config)
+
+    @property
+    def start(self) -> WeightsFile | None:
+        """What it began with: as it recorded, else as it was configured."""
+        return _recorded_start(self.record) or _configured_start(self.config, self.record)
+
 
 def training_runs(run: Run) -> tuple[bool, list[TrainingRun]]:
     """The run and those before it, back to the base model, and whether the way back was followed to its end."""
@@ -161,7 +171,7 @@ def training_runs(run: Run) -> tuple[bool, list[TrainingRun]]:
             return False, found
         record = read_training_record(folder)
         found.append(TrainingRun(config, record))
-        start = _recorded_start(record) or _configured_start(config, record)
+        start = found[-1].start
     return False, found
 
 

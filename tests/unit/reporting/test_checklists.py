@@ -134,3 +134,26 @@ def test_what_no_record_says_of_answers_from_elsewhere_is_open(tmp_path: Path) -
     write_record(folder / "results", RunRecord({"vqa_rad": DataPart("vqa_rad", "real")}, ModelPart("real")))
     assert {said(folder)[number].state for number in ("23", "42")} == {"open"}, "software, the whole protocol"
     assert said(folder, "tripod_llm")["12"].state == "open", "compute"
+
+
+def test_nothing_of_a_release_is_said_of_generated_data(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", answers([True, False]), config=CONFIG)
+    record = RunRecord({"vqa_rad": DataPart("vqa_rad", "generated")}, ModelPart("real"), plugin={"version": "1"})
+    write_record(folder / "results", record)
+    claim, tripod = said(folder), said(folder, "tripod_llm")
+    assert claim["5"].said == "Neither: generated data (VQA-RAD)."
+    assert "osf.io" not in claim["7"].said and "generated in its layout" in claim["7"].said
+    assert claim["14"].said == "References of VQA-RAD are generated with the images."
+    assert claim["16"].said == "Nobody: the references of VQA-RAD are generated."
+    assert claim["19"].said == "Generated data have those that they were generated with."
+    assert tripod["19c"].state == "open", "what is odd in the release is not so of them"
+
+
+def test_training_began_with_what_it_recorded(tmp_path: Path) -> None:
+    """A variable of the environment says nothing to a reader; a run that answers alone has trained nothing."""
+    config = {**CONFIG, "model": {**CONFIG["model"], "ckpt": "${oc.env:PEFOMED_CKPT}"}}
+    folder = make_run(tmp_path / "run", answers([True]), config=config)
+    write_record(folder, RunRecord({}, ModelPart("real", {"checkpoint": WeightsFile("somewhere/begun.pth", None)})))
+    assert "Training began with the checkpoint begun.pth;" in said(folder)["24"].said
+    evaluated = {**config, "run": {**config["run"], "evaluate": True}}
+    assert said(make_run(tmp_path / "other", answers([True]), config=evaluated))["24"].state == "open"
