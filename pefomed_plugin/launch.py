@@ -33,7 +33,7 @@ from .reporting.rendering import show_panel, show_table
 from .reporting.summary import summary_panel
 from .scoring.reliance import SECTION
 from .services import outbound
-from .services.console import is_first_rank, quote_words, say, say_next, say_once
+from .services.console import is_first_rank, quote_words, say, say_next, say_once, write_out_what_cannot_be_shown
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
 from .services.ranks import report_errors
@@ -50,6 +50,7 @@ FRESH = "start over, though the folder holds a run that is not finished (it is r
 
 def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> int:
     """Command line of ``train.py`` and ``evaluate.py``; returns the exit code."""
+    write_out_what_cannot_be_shown()
     parser = argparse.ArgumentParser(description="Evaluate." if evaluate else "Train, then evaluate.")
     parser.add_argument("--cfg-path", required=True, help="YAML of the run, for example train_configs/...yaml")
     parser.add_argument(

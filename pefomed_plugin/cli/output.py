@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,4 +38,5 @@ def print_json(output: Output) -> None:
     """One JSON document, with the schema's version; NaN is an error."""
     tables = [to_data(part) for part in output.shown if isinstance(part, Table)]
     data = {"schema": SCHEMA, **output.data, **({"shown": tables} if tables else {})}
-    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+    takes_all = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(data, indent=2, ensure_ascii=not takes_all, allow_nan=False))

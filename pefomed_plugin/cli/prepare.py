@@ -192,13 +192,17 @@ def _read_own(name: str, source: Path, out: Path, options: Mapping[str, Any], ar
 
 def _sources(arguments: argparse.Namespace) -> dict[str, Path]:
     """Data set -> folder of its release, of everything asked for; mistakes in that are raised before any work."""
-    is_own = arguments.dataset == OWN and not arguments.all
-    if not arguments.source.is_dir() and not (is_own and arguments.source.is_file()):
+    if bool(arguments.dataset) == arguments.all:
+        raise ConfigError(f"name one data set, or give --all; {near_names('', DATASETS)}")
+    is_own = not arguments.all and DATASETS.find(arguments.dataset).name == OWN
+    if not is_own and arguments.source.is_file():
+        raise ConfigError(
+            f"--source {arguments.source} is a file; name the folder of the release (tables are of {OWN})"
+        )
+    if not arguments.source.is_dir() and not arguments.source.is_file():
         raise ConfigError(f"--source {arguments.source}: no such folder{' or file' if is_own else ''}")
     if not is_own:
         refuse_own_arguments(arguments)
-    if bool(arguments.dataset) == arguments.all:
-        raise ConfigError(f"name one data set, or give --all; {near_names('', DATASETS)}")
     if arguments.against and arguments.no_images:
         raise ConfigError("--against compares images; leave --no-images out")
     unprepared = [

@@ -7,6 +7,7 @@ stderr.
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -42,6 +43,13 @@ class Line:
 def is_first_rank() -> bool:
     """Whether this process is the one that talks."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def write_out_what_cannot_be_shown() -> None:
+    """From here on a sign that the standard output has no code for (a terminal, or a pipe of Windows', that is not
+    UTF-8) stands there as ``\\xfc``; Python would raise in the middle of the work."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def say(text: str = "") -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ import pytest
 from pefomed_plugin import cli
 from pefomed_plugin.cli import COMMANDS, EXIT_CODES, main, make_parser
 from pefomed_plugin.cli.help import GROUPS
-from pefomed_plugin.cli.output import Output
+from pefomed_plugin.cli.output import Output, print_json
 from pefomed_plugin.errors import DataError
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "command-line.md").read_text(encoding="utf-8")
@@ -268,3 +269,21 @@ def test_bash_takes_the_completion(tmp_path, capsys):
 def test_every_command_is_a_file():
     folder = Path(cli.__file__).parent
     assert all((folder / (name.replace("-", "_") + ".py")).is_file() for name in COMMANDS)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_signs_that_a_terminal_cannot_show_stop_no_work(tmp_path, encoding):
+    """As on a cluster without UTF-8, or where Windows' output goes into a file."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    with redirect_stdout(stream):
+        assert main(["init", str(tmp_path / "Studie \u017c\u00fc")]) == 0
+    stream.flush()
+    shown = stream.buffer.getvalue()
+    assert {"ascii": b"Studie \\u017c\\xfc", "cp1252": b"Studie \\u017c\xfc"}.get(
+        encoding, "\u017c\u00fc".encode()
+    ) in shown
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    with redirect_stdout(stream):
+        print_json(Output({"name": "\u017c\u00fc"}, []))
+    stream.flush()
+    assert json.loads(stream.buffer.getvalue().decode(encoding))["name"] == "\u017c\u00fc"

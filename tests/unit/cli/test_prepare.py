@@ -200,3 +200,15 @@ def test_a_limit_that_is_none(tmp_path: Path, number: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["prepare", "vqa_rad", "--source", str(tmp_path), "--out", str(tmp_path / "out"), "--max-words", number])
     assert caught.value.code == 2
+
+
+def test_a_file_in_the_place_of_a_release(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "t.csv").write_text("image,report\n")
+    given = ["--source", tmp_path / "t.csv", "--out", tmp_path / "out"]
+    for name, said in (
+        (["vqa_rad"], "t.csv is a file; name the folder of the release (tables are of medical_custom)"),
+        (["medical_costum"], "did you mean 'medical_custom'"),
+        ([], "name one data set, or give --all"),
+    ):
+        code, _, error = prepare(capsys, *name, *given)
+        assert code == 2 and said in error
