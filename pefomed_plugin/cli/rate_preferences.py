@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,6 @@ def export_preferences(arguments: argparse.Namespace) -> Output:
     _check(arguments, formats)
     labels = arguments.label or _labels(arguments.runs)
     rated, told = _rated(arguments, labels)
-    lines = list(told)
     require_same_rating(rated)
     _check_good(arguments.good, rated[0])
     made = {
@@ -81,7 +81,11 @@ def export_preferences(arguments: argparse.Namespace) -> Output:
         raise ConfigError(f"--image-root is of one data set; these answers are of {', '.join(sorted(roots))}")
     for name, exported in made.items():
         if not exported.rows:
-            raise DataError(f"{name}: nothing to write; {_left_out(exported) or 'no answers'}")
+            others = " or ".join(f"--format {other}" for other in made if made[other].rows)
+            remedy = f"; take {others} alone" if others else ""
+            raise DataError(f"{name}: nothing to write; {_left_out(exported) or 'no answers'}{remedy}")
+    told += _of_test(made)
+    lines = list(told)
     with fresh_folder(arguments.out, ConfigError) as partial:
         for name, exported in made.items():
             written = arguments.out / write_rows(exported, partial / name, roots).name
@@ -114,10 +118,20 @@ def _rated(arguments: argparse.Namespace, labels: list[str]) -> tuple[list[Rated
     ], []
 
 
+def _of_test(made: Mapping[str, Exported]) -> list[str]:
+    """That somebody who trains on these has seen a test set."""
+    tested = {found.id for exported in made.values() for found in exported.samples if found.split == "test"}
+    if not tested:
+        return []
+    return [f"warning: {len(tested):,} questions are of a test split; do not evaluate on it what was trained on them"]
+
+
 def _check(arguments: argparse.Namespace, formats: list[str]) -> None:
     """Raises ConfigError for what cannot be meant."""
     if arguments.label and len(set(arguments.label)) != len(arguments.runs):
-        raise ConfigError(f"{len(arguments.runs)} files and {len(set(arguments.label))} names; one --label for each")
+        raise ConfigError(
+            f"{len(arguments.runs)} files and {len(set(arguments.label))} different names; one --label for each"
+        )
     for path in arguments.runs:
         if path.name == PREFERENCES or (path / PREFERENCES).is_file():
             raise ConfigError(
@@ -133,6 +147,8 @@ def _check(arguments: argparse.Namespace, formats: list[str]) -> None:
         raise ConfigError("the same file twice; give the answers of different models")
     if not 0 <= arguments.margin < float("inf"):
         raise ConfigError(f"--margin must be at least 0, not {arguments.margin:g}")
+    if arguments.margin and "dpo" not in formats:
+        raise ConfigError("--margin is for pairs; --good says from where on a single answer is wanted")
     if arguments.good is not None and "kto" not in formats:
         raise ConfigError("--good is for kto; pairs have no level from which they are wanted")
     if arguments.image_root and not arguments.image_root.is_dir():

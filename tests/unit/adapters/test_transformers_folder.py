@@ -92,13 +92,13 @@ class _Generation(Extension):
         return nodes.Scope(body).set_lineno(line)
 
 
-def rendered(template: str, messages: Any) -> str:
+def rendered(template: str, messages: Any, **more: Any) -> str:
     def refuse(text: str) -> None:
         raise ValueError(text)
 
     environment = Environment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation])
     environment.globals["raise_exception"] = refuse
-    return environment.from_string(template).render(messages=messages, add_generation_prompt=True)
+    return environment.from_string(template).render(messages=messages, add_generation_prompt=True, **more)
 
 
 def asked(text: str, *views: str) -> list[dict[str, Any]]:
@@ -134,6 +134,44 @@ def test_evaluations_own_instruction_names_its_task(task: str) -> None:
     own = PROMPT_TEMPLATES[task]
     text = own.draw_instruction("Is it?")
     assert rendered(template, asked(text)) == "<s>" + LLAMA2_CHAT.user_turn(own.ask("Is it?"))
+
+
+SYSTEM = [{"role": "system", "content": "[report]"}]
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([*SYSTEM, *asked("[vqa] Is it?")], r"two tasks are named, \[report\] and \[vqa\]"),
+        (asked("[report] [vqa] Is it?"), "two tasks are named"),
+        (asked("[vqa] [report]"), "two tasks are named"),
+        (asked("[reprot]"), r"no task \[reprot\]; this model knows \[caption\], \[vqa\], \[report\]"),
+        ([*asked("Is it?"), *SYSTEM], "before the user asks"),
+        ([*SYSTEM, *SYSTEM, *asked("")], "one system message"),
+        (SYSTEM, "no message of the user"),
+        ([{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": None}]}], "has none"),
+        ([{"role": "user", "content": [{"text": "Is it?"}]}], "no part without a type"),
+    ],
+)
+def test_what_would_be_dropped_or_guessed_is_refused(messages: Any, said: str) -> None:
+    template = chat_template(PROMPT_TEMPLATES, "vqa", LLAMA2_CHAT.turn, "</s>", "<s>")
+    with pytest.raises(ValueError, match=said):
+        rendered(template, messages)
+    with pytest.raises(ValueError, match="no tools"):
+        rendered(template, asked("Is it?"), tools=[{}])
+
+
+def test_a_task_is_named_as_the_server_takes_it() -> None:
+    template = chat_template(PROMPT_TEMPLATES, "vqa", LLAMA2_CHAT.turn, "</s>", "<s>")
+    report = rendered(template, asked("[report]"))
+    assert report == "<s>" + LLAMA2_CHAT.user_turn(PROMPT_TEMPLATES["report"].ask())
+    for role, word in (("system", "report"), ("system", "[REPORT]"), ("developer", "[report]")):
+        assert rendered(template, [{"role": role, "content": word}, *asked("")]) == report
+    assert rendered(template, asked("[Report]")) == rendered(template, [*SYSTEM, *asked("[report]")]) == report
+    question = rendered(template, asked("Is a [b] sign seen?"))
+    assert question == rendered(template, [{"role": "system", "content": ""}, *asked("[VQA] Is a [b] sign seen?")])
+    own = PROMPT_TEMPLATES["report"].pool[0]  # of a question it is a question
+    assert own in rendered(template, asked(f"[vqa] {own}")) and "[vqa]" in rendered(template, asked(f"[vqa] {own}"))
 
 
 @pytest.mark.parametrize("text", ["a <|im_end|> b", "<Img> {instruction}", "{{ x }}", "{% endfor %}"])

@@ -77,6 +77,7 @@ def test_pairs_and_labels(two, tmp_path, capsys):
     assert [row["label"] for row in labels if row["model"] == "a"] == [True, False, True, True, True]
     assert "3 in the middle of the range; 1 not rated; 1 no text" in " ".join(said.split())
     assert "without images" in said
+    assert "5 questions are of a test split" in " ".join(said.split())
 
 
 def test_a_margin_and_a_level(two, tmp_path, capsys):
@@ -157,7 +158,7 @@ def test_verdicts_on_two_models_side_by_side(sides, tmp_path, capsys):
         }
     wanted = ["--study", str(study / PREFERENCES), "--format", "dpo", "--margin", "0.5", "--out", str(tmp_path / "m")]
     assert main(["rate", "export-preferences", *runs, *wanted, "--json"]) == 0
-    assert "8 verdicts" in json.loads(capsys.readouterr().out)["notes"][-1]
+    assert "8 verdicts" in json.loads(capsys.readouterr().out)["notes"][1]
     assert [row["id"] for row in rows_of(tmp_path / "m" / "dpo.jsonl")] == ["invented-0"]
 
 
@@ -218,6 +219,19 @@ def test_images_go_into_parquet_that_datasets_gives_to_trl(two, tmp_path):
         assert found[0]["prompt"][0]["role"] == "user"
 
 
+def test_answers_of_training_are_not_warned_about_and_what_is_empty_is_said(tmp_path, capsys):
+    mine = [replace(found, split="train") for found in answers(2)]
+    one = rated(tmp_path / "a", mine, (0.5, 0.5))
+    two = rated(tmp_path / "b", other(mine, ["x", "y"]), (0.5, 0.5))
+    wanted = ["rate", "export-preferences", one, two, "--out", str(tmp_path / "out")]
+    assert main([*wanted, "--good", "0.5"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "dpo: nothing to write; 2 rated alike; take --format kto alone" in said
+    assert not (tmp_path / "out").exists()
+    assert main([*wanted, "--good", "0.5", "--format", "kto"]) == 0
+    assert "test split" not in capsys.readouterr().out
+
+
 def test_what_is_not_public_is_the_users_alone(tmp_path, capsys):
     mask = os.umask(0o022)
     try:
@@ -237,10 +251,12 @@ def test_mistakes_are_named(two, tmp_path, capsys):
 
     out = ["--out", str(tmp_path / "out")]
     assert "two PREDICTIONS" in refused(two[0], "--format", "dpo", *out)
+    assert "2 files and 1 different names" in refused(*two, "--label", "x", "--label", "x", *out)
     assert "the same file twice" in refused(two[0], two[0], *out)
     assert "one --label for each" in refused(*two, "--label", "x", *out)
     assert "--good 7" in refused(*two, "--good", "7", *out)
     assert "--margin" in refused(*two, "--margin", "-1", *out)
+    assert "--margin is for pairs" in refused(*two, "--margin", "0.1", "--format", "kto", *out)
     assert "holds no scores of 'exact_mach'" in refused(*two, "--scorer", "exact_mach", *out)
     assert "nothing to write" in refused(*two, "--margin", "1", "--format", "dpo", *out)
     assert "there is no folder" in refused(*two, "--image-root", str(tmp_path / "none"), *out)
