@@ -225,6 +225,8 @@ def find_image_roots(datasets: Iterable[str], record: RunRecord | None, given: S
             problems.append(
                 f"--image-root {value}: write DATASET=FOLDER with an existing folder and one of {', '.join(datasets)}"
             )
+        elif dataset in roots:
+            problems.append(f"--image-root {value}: {dataset} has {roots[dataset]} already; give one folder each")
         roots[dataset] = Path(folder)
     for dataset in datasets:
         if dataset in roots:

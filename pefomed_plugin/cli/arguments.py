@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
 from ..errors import ConfigError
+from ..provenance import RunRecord, find_image_roots
 from ..reporting.results import Run, read_run
 from ..scoring.breakdown import AXES
 
@@ -109,6 +111,19 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the images lie (default: as the run recorded it)",
     )
     parser.add_argument("--no-images", action="store_true", help="leave the images out")
+
+
+def image_roots_of(
+    arguments: argparse.Namespace, datasets: Iterable[str], record: RunRecord | None
+) -> dict[str, Path] | None:
+    """Where the images of a page lie, by data set; None where it is to have none.
+
+    Raises:
+        ConfigError: ``--no-images`` and ``--image-root`` together, or a data set whose images nobody knows.
+    """
+    if arguments.no_images and arguments.image_root:
+        raise ConfigError("--no-images leaves out what --image-root names; give one of the two")
+    return None if arguments.no_images else find_image_roots(datasets, record, arguments.image_root)
 
 
 def add_permission(parser: argparse.ArgumentParser, what: str) -> None:

@@ -9,12 +9,12 @@ from types import ModuleType
 
 from ..errors import ConfigError, bullets, one_line
 from ..origins import origins_of
-from ..provenance import find_image_roots, read_record
+from ..provenance import read_record
 from ..services.console import quote_words
 from ..services.local_names import is_this_machine
 from ..services.outbound import PAGE, open_passage
 from ..services.rating.plan import SCOPES
-from .arguments import add_image_arguments, add_permission, port_number
+from .arguments import add_image_arguments, add_permission, image_roots_of, port_number
 from .rate_study import pair_words, read_rated, scope_of, study_folder
 
 
@@ -57,10 +57,8 @@ def serve_page(arguments: argparse.Namespace) -> int:
         is_local=is_this_machine(arguments.host),
         origins=origins_of(predictions).data,
     )
-    roots = None
-    if not arguments.no_images:
-        record = read_record(arguments.predictions.parent)
-        roots = find_image_roots({prediction.dataset for prediction in predictions}, record, arguments.image_root)
+    record = None if arguments.no_images else read_record(arguments.predictions.parent)
+    roots = image_roots_of(arguments, {prediction.dataset for prediction in predictions}, record)
     folder = study_folder(arguments)
     plan = begin_plan(
         folder,

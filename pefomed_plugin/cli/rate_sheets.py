@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError, ImageError
 from ..services.rating.plan import PLAN, SCOPES, numbered_raters, rating_pairs, write_plan
 from ..services.rating.sheets import SheetRow, sheet_name, write_csv
 from ..services.rating.workbook import Thumbnails, instructions, write_workbook
@@ -27,6 +28,8 @@ def export_sheets(arguments: argparse.Namespace) -> int:
     """Blank sheets of a study that is new, has a new round, or was begun on a page."""
     from ..services.rating.folder import begin_plan, rated_rows  # late: loads sqlite3
 
+    if arguments.csv and arguments.image_root is not None:
+        raise ConfigError("--image-root is for XLSX: CSV holds no images; leave one of --csv and --image-root out")
     rated, folder = read_rated(arguments), arguments.out
     plan = begin_plan(
         folder,
@@ -70,7 +73,11 @@ def _raters(arguments: argparse.Namespace, plan: RatingPlan) -> tuple[str, ...]:
     from ..services.rating.folder import clean_rater, raters_of  # late: loads sqlite3
 
     if arguments.raters:
-        return tuple(dict.fromkeys(clean_rater(name) for name in arguments.raters.split(",")))
+        names = tuple(clean_rater(name) for name in arguments.raters.split(","))
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        if twice:
+            raise ConfigError(f"--raters names {', '.join(twice)} twice (capitals make no other rater); name each once")
+        return names
     before = raters_of(arguments.out, plan) if plan.round > 1 else ()
     return before or numbered_raters(arguments.annotators)
 
@@ -101,18 +108,26 @@ def write_rated_sheets(arguments: argparse.Namespace) -> int:
 
 
 def _thumbnails(root: Path | None, pairs: Iterable[tuple[str, Prediction]]) -> Thumbnails:
-    """The images of each item, named where there are several."""
+    """The images of each item, named where there are several. Raises DataError with all that cannot be opened."""
     if root is None:
         return {}
     from ..services.images.decoding import open_image  # late: loads PIL
 
-    return {
-        code: [
-            (name if len(prediction.images) > 1 else "", open_image(root, image))
-            for name, image in zip(prediction.image_names, prediction.images)
-        ]
-        for code, prediction in pairs
-    }
+    found: dict[str, list[tuple[str, Any]]] = {}
+    problems = []
+    for code, prediction in pairs:
+        found[code] = []
+        for name, image in zip(prediction.image_names, prediction.images):
+            try:
+                found[code].append((name if len(prediction.images) > 1 else "", open_image(root, image)))
+            except ImageError as error:
+                problems.append(str(error))
+    if problems:
+        raise DataError(
+            f"{len(problems):,} image(s) cannot be put into the sheets; correct --image-root, or leave it out",
+            sorted(set(problems)),
+        )
+    return found
 
 
 def _write(

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, bullets
-from ..provenance import find_image_roots
-from .arguments import add_axes, add_evaluations, add_image_arguments, read_evaluations
+from .arguments import add_axes, add_evaluations, add_image_arguments, image_roots_of, read_evaluations
 from .next_step import NextStep, opening
 
 _OF_ANSWERS = {
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs = read_evaluations(arguments, references=False)
     if arguments.by and len(runs) < 2:
         raise ConfigError("--by says what differs between runs; give two or more (a page of one has its breakdowns)")
-    roots = None if arguments.no_images else find_image_roots(runs[0].datasets, runs[0].record, arguments.image_root)
+    roots = image_roots_of(arguments, runs[0].datasets, runs[0].record)
     problems = write_report(
         runs, arguments.out, roots, texts=not arguments.no_texts, axes=arguments.by, full_images=arguments.full_images
     )

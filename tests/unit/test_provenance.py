@@ -202,6 +202,9 @@ def test_images_come_from_the_user_or_from_the_record(tmp_path):
     record = made(data={"vqa_rad": DataPart("vqa_rad", REAL, image_root=str(folder))})
     assert find_image_roots(["vqa_rad"], record) == {"vqa_rad": folder}
     assert find_image_roots(["vqa_rad"], record, [str(other)]) == {"vqa_rad": other}
+    with pytest.raises(ConfigError) as caught:
+        find_image_roots(["vqa_rad"], record, [str(other), f"vqa_rad={folder}"])
+    assert "has " in caught.value.problems[0] and "give one folder each" in caught.value.problems[0]
     assert find_image_roots(["vqa_rad"], None, [f"vqa_rad={other}"]) == {"vqa_rad": other}
     for wrong in ("nowhere", f"slake={folder}"):
         with pytest.raises(ConfigError, match="where are the images"):

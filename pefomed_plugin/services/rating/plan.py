@@ -129,6 +129,8 @@ def make_plan(
     if scope == "failures":
         right = exact_matches(predictions)
         ids = tuple(sample_id for sample_id in ids if sample_id not in right)
+    if scope == "random" and count > len(ids):
+        say_once(f"--random {count:,}: there are {len(ids):,} answers, and all of them are given out")
     if scope == "random":
         chosen = set(sorted(ids, key=lambda sample_id: _place_in_draw(seed, sample_id))[:count])
         ids = tuple(sample_id for sample_id in ids if sample_id in chosen)

@@ -213,3 +213,24 @@ def test_who_rated_nothing_is_no_rater(path, tmp_path, capsys):
     overall, facts = figures_of(tmp_path)
     assert (overall["runs"], facts["raters"]) == (1, ["rater02"])
     assert "left out, nothing rated: rater01, rater03" in capsys.readouterr().out
+
+
+def test_what_would_not_be_used_of_an_export_is_refused(path, tmp_path, capsys):
+    for options, words in (
+        (["--raters", "anna,Anna", "--csv"], "--raters names anna twice"),
+        (["--csv", "--image-root", str(tmp_path)], "CSV holds no images"),
+        (["--image-root", str(tmp_path / "nowhere")], "image(s) cannot be put into the sheets"),
+    ):
+        assert main(["rate", "export", str(path), "--out", str(tmp_path / "s"), *options]) == 2
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "s").exists()
+    assert main(["rate", "export", str(path), "--random", "500", "--csv", "--out", str(tmp_path / "s")]) == 0
+    assert "--random 500: there are" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["report", "rate serve"])
+def test_images_are_left_out_or_looked_for_and_not_both(path, tmp_path, capsys, command):
+    place = [str(path.parent if command == "report" else path)]
+    given = [*command.split(), *place, "--out", str(tmp_path / "out"), "--no-images", "--image-root", str(tmp_path)]
+    assert main(given) == 2
+    assert "--no-images leaves out what --image-root names" in capsys.readouterr().err
