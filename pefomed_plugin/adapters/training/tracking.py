@@ -21,6 +21,8 @@ from ...services.console import is_first_rank, quote_words, say
 from ...services.outbound import TRACKER, Passage, host_of, is_here, open_passage
 from ...storage import write_text
 
+_CURVES_ALONE = {"WANDB_CONSOLE": "off", "WANDB_DISABLE_GIT": "true", "WANDB_DISABLE_CODE": "true"}
+"""W&B's own variables: it would send what is printed, the state of the git folder and code besides."""
 _STAYS_HERE = ("offline", "dryrun", "disabled")
 """Modes of W&B in which nothing is sent."""
 
@@ -65,6 +67,8 @@ class WeightsAndBiases(Tracker):
         Raises:
             ConfigError: wandb is not installed, or refuses (no key, no network).
         """
+        for name, value in _CURVES_ALONE.items():
+            os.environ.setdefault(name, value)
         try:
             import wandb  # late: optional
         except ImportError as error:

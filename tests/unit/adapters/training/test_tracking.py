@@ -25,6 +25,8 @@ def init(**settings):
     return Run(settings)
 class Run:
     def __init__(self, settings):
+        asked = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
+        settings = {**settings, "asked": asked}
         self.path = os.path.join(settings["dir"], "told.jsonl")
         self.log(settings, step=None)
     def log(self, values, step):
@@ -62,6 +64,19 @@ def _path(chosen):
     from pathlib import Path
 
     return Path(chosen.output_dir) / "log.jsonl"
+
+
+@pytest.mark.parametrize("console", [None, "wrap"])
+def test_what_is_printed_and_code_do_not_go_to_wandb_unless_its_user_wants_it(tmp_path, monkeypatch, wandb, console):
+    for name in ("WANDB_CONSOLE", "WANDB_DISABLE_GIT", "WANDB_DISABLE_CODE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    if console:
+        monkeypatch.setenv("WANDB_CONSOLE", console)
+    run_steps(options(tmp_path, wandb={"mode": "offline"}))
+    asked = json.loads((tmp_path / "told.jsonl").read_text().splitlines()[0])[1]["asked"]
+    wanted = {"WANDB_CONSOLE": console or "off", "WANDB_DISABLE_GIT": "true", "WANDB_DISABLE_CODE": "true"}
+    assert {name: asked[name] for name in wanted} == wanted
 
 
 def test_one_line_a_step_with_rates_and_memory(tmp_path):
