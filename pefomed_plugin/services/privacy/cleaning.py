@@ -21,6 +21,7 @@ from typing import Any
 from ...errors import ConfigError, PefomedError
 from ..console import progress
 from ..images.dicom import read_dicom
+from ..own_data.pseudonyms import SALT
 from .archives import is_archive
 from .burned_in import Box, may_hold_text
 from .dicom_headers import Uids, clean
@@ -30,7 +31,7 @@ from .patterns import in_place_of, kind_of_field
 from .pixels import blank_frames, painted_black, written_anew
 from .recognisers import Recogniser
 from .said import NoText
-from .scanning import MOST_PIXELS, Looker, frames_to_look_at, identifying, read_dataset
+from .scanning import MOST_PIXELS, SALT_SAYS, Looker, frames_to_look_at, identifying, read_dataset
 from .sources import DICOM, DICOM_FILE, IMAGE, IMAGE_FILE, Source, damage_said, form_of, said_without, spans_of_name
 from .text_files import visit_file
 
@@ -124,6 +125,8 @@ class Cleaner:
             self._told(name, "file name", "name", "renamed")
         try:
             form = form_of(source.path)
+            if source.path.name == SALT.name:
+                raise NoText(SALT_SAYS)
             if form == DICOM:
                 with damage_said(DICOM_FILE):
                     self._dicom(source.path, path, name)
@@ -159,16 +162,16 @@ class Cleaner:
                 if replacements:
                     self._told(name, self._looker.place(place), "name", "name of a file replaced")
             spans, _ = recogniser.find(text, field_name)
-            is_id = kind_of_field(field_name) == "id"
+            is_field = kind_of_field(field_name) != ""
             for span in reversed(spans):
-                new, done = self._instead(text[span.start : span.end], span.kind, is_id)
+                new, done = self._instead(text[span.start : span.end], span.kind, is_field)
                 text = text[: span.start] + new + text[span.end :]
                 self._told(name, f"{self._looker.place(place)}, column {span.start + 1}", span.kind, done)
             return text
 
         return visit
 
-    def _instead(self, found: str, kind: str, is_id: bool) -> tuple[str, str]:
+    def _instead(self, found: str, kind: str, is_field: bool) -> tuple[str, str]:
         """What stands in the place of something found, and what that is called.
 
         UIDs, and numbers in a column or under a key of their own, are the same new ones as in DICOM headers: rows of
@@ -176,7 +179,7 @@ class Cleaner:
         """
         if kind == "uid":
             return self._uids.new(found), "new UID"
-        if kind == "id" and is_id:
+        if kind == "id" and is_field:
             return self._uids.pseudonym(found), "pseudonym"
         return in_place_of(found, kind), f"replaced by {KINDS[kind].placeholder}"
 

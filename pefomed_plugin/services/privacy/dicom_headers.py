@@ -40,7 +40,9 @@ _BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN"})
 _DE_IDENTIFIED = frozenset(
     {"", "ANONYMOUS", "ANONYMIZED", "ANON", "NONE", "UNKNOWN", "N/A", *(kind.placeholder for kind in KINDS.values())}
 )
-_PATIENT_ID, _PATIENT_AGE = 0x00100020, 0x00101010
+_PATIENT_AGE = 0x00101010
+_LINKING = (0x00100020, 0x00080050)
+"""PatientID and AccessionNumber: what else a patient or a study has, a table of reports, is found by them."""
 _PSEUDONYM = re.compile(r"ANON-[0-9a-f]{10}")
 _IDS = (0x00100020, 0x00080050, 0x00101000, 0x00101001, 0x00101002, 0x00380010, 0x00201206)
 _PERSONAL = {
@@ -192,7 +194,7 @@ def _clean_level(
                 element.value = new if len(new) > 1 else new[0]
                 changed.append((told, "new UID"))
         elif action and _text(element):
-            is_patient = tag == _PATIENT_ID and action == DUMMY
+            is_patient = tag in _LINKING
             element.value = _empty(vr) if action == EMPTY else _dummy(vr)
             if is_patient:
                 element.value = uids.pseudonym(whole)

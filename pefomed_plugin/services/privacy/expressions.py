@@ -249,7 +249,8 @@ FIELDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "id",
-            r"(mrn|patient[_ ]?(id|no|nr|number)|medical[_ ]?record\w*|accession\w*|fall(nummer|[_ ]?nr|"
+            r"(mrn|pat(ient)?(en)?[_ ]?(id|no|nr|number|nummer)|medical[_ ]?record\w*|accession\w*|"
+            r"acc[_ ]?(no|nr|number)|anforderungs(nummer|[_ ]?nr)|auftrags(nummer|[_ ]?nr)|fall(nummer|[_ ]?nr|"
             r"[_ ]?id)|ssn|insurance\w*|versicher\w*|kvnr|pid|case[_ ]?(id|no|number)|patientennummer)",
         ),
         (
@@ -265,6 +266,7 @@ FIELDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "city|ort)",
         ),
         ("institution", r"(hospital|institution|clinic|klinik)([_ ]?name)?"),
+        ("uid", r"((study|series|sop)[_ ]?)?(instance[_ ]?)?uids?"),
         ("age", r"(patient'?s?[_ ]?)?(age|alter)([_ ]?(in[_ ]?)?(years?|yrs?|jahren?))?"),
     )
 )

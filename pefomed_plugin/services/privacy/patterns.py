@@ -33,6 +33,7 @@ _MOST_LINES = 3
 _OLDEST = 89
 """Older ages are told of few: 45 CFR 164.514(b)(2)(i)(C)."""
 _AGE = re.compile(r"0?(\d{1,3})(?:\.0)?\s?(?:y\w*\.?|jahre?|j\.?)?", re.IGNORECASE)
+_UID = re.compile(r"[0-2](?:\.\d+){2,}")
 _ITEM = re.compile(r"'?[0-9a-f]{10}")
 """An item of a rating sheet, which without it could not be imported; some are digits alone."""
 _WITHOUT_DIGITS = frozenset({"name", "given", "relative", "query", "institution", "email"})
@@ -206,6 +207,10 @@ def find_in_field(text: str, name: str) -> tuple[list[Span], int]:
     if kind == "age":
         found = _AGE.fullmatch(value)
         return (spans or [Span(*_at(blanked, value), "age")]) if found and int(found[1]) > _OLDEST else spans, marks
+    if kind == "uid" and (value.startswith(KNOWN_UIDS) or not _UID.fullmatch(value)):
+        return spans, marks
+    if kind == "name" and not any(map(str.isalpha, value)):
+        kind = "id"  # a column "patient" may hold numbers
     return [Span(*_at(blanked, value), kind)], marks
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import ConfigError, DataError, PefomedError
 from ..console import progress
 from ..images.dicom import read_dicom
+from ..own_data.pseudonyms import SALT
 from .archives import is_archive, members_of
 from .burned_in import Reader, ReadText, may_hold_text
 from .dicom_headers import look_at
@@ -34,6 +35,7 @@ from .text_files import visit_file
 
 FILE_NAME, FOLDER_NAME = "file name", "folder name"
 ARCHIVE = "archive"
+SALT_SAYS = "the salt of patients' other names, which leads back to them"
 MOST_ARCHIVES = 3
 """Within each other that are looked into."""
 MOST_PIXELS = 100_000_000
@@ -100,6 +102,8 @@ def look_at_file(source: Source, looker: Looker, found: Scan, depth: int = 0) ->
         depth: in how many archives it is.
     """
     try:
+        if source.path.name == SALT.name:
+            found.findings.append(Finding(looker.shown(source.name), "the file", "id", SALT_SAYS))
         form = form_of(source.path)
         if form == DICOM:
             with damage_said(DICOM_FILE):
