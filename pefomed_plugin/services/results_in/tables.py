@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Callable
 
-from ...errors import ConfigError, DataError, why
+from ...errors import ConfigError, DataError, named, why
 from ...input_files import open_input
 from ...json_text import mark_half_characters, tell_half_characters
 from ...readers.textfiles import read_json_list
@@ -122,6 +122,9 @@ def _read_csv(path: Path, delimiter: str) -> list[list[str]]:
 
 def _read_xlsx(path: Path) -> list[dict[str, Any]]:
     with opened_workbook(path) as book:
+        others = [sheet.title for sheet in book.worksheets[1:] if any(rows_of(sheet))]
+        if others:
+            raise DataError(f"{path}: VLMEvalKit writes one sheet, and {named(others)} holds something, too; delete it")
         rows = rows_of(book.worksheets[0])
         header = [str(unescaped(name)) for name in next(rows, ())]
         found = [

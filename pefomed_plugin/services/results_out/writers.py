@@ -16,7 +16,7 @@ from ...errors import ConfigError, DataError
 from ...records import Prediction
 from ..results_in.answers import SAMPLE_ID
 from ..results_in.tables import FAILURE, GENERATED, REFERENCES
-from ..spreadsheets import FORMULA_STARTS, MOST_IN_A_CELL, MOST_ROWS, OPENPYXL, escaped
+from ..spreadsheets import FORMULA_STARTS, MOST_IN_A_CELL, MOST_ROWS, OPENPYXL, escaped, set_text
 from .studies import one_a_study, read_studies, refuse_other_split, refuse_other_studies, study_of
 
 _FAILED = f"{FAILURE} via API."
@@ -114,9 +114,7 @@ def write_vlmevalkit(predictions: Sequence[Prediction], given: Given) -> Files:
             if len(text) > MOST_IN_A_CELL:
                 problems.append(f"{row[1]}, {_FIELDS[column - 1]}: {len(text):,} characters")
                 continue
-            cell = sheet.cell(line, column)
-            cell.value = text
-            cell.data_type = "s"  # a text, also where it begins with "="
+            set_text(sheet.cell(line, column), text)
     if problems:
         raise DataError(f"a cell holds {MOST_IN_A_CELL:,} characters at most; write vlmevalkit_tsv", problems)
     content = io.BytesIO()

@@ -422,6 +422,20 @@ def test_answers_in_two_languages_name_the_option(tmp_path: Path, capsys: pytest
     assert len(read_predictions(tmp_path / "out" / "predictions.jsonl")) == 2
 
 
+def test_a_second_sheet_is_named(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["index", "question", "answer", "prediction"], [0, "q", "yes", "yes"]):
+        book.active.append(row)
+    book.create_sheet("Empty")
+    book.save(tmp_path / "model.xlsx")
+    assert len(read_vlmevalkit(tmp_path / "model.xlsx")) == 1
+    book.create_sheet("Other model").append(["index"])
+    book.save(tmp_path / "model.xlsx")
+    with pytest.raises(DataError, match="one sheet, and Other model holds something, too"):
+        read_vlmevalkit(tmp_path / "model.xlsx")
+
+
 def test_half_a_character_in_a_spreadsheet_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()

@@ -316,6 +316,14 @@ def test_mistakes_of_the_command_are_named(run: Any, tmp_path: Path, capsys: pyt
     assert not (tmp_path / "out").exists()
 
 
+def test_a_formula_stays_a_text_when_its_cell_is_edited(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(next(iter(FORMATS_OUT["vlmevalkit"].files_of(ANSWERS, GIVEN).contents.values())))
+    cell = openpyxl.load_workbook(path).active["F3"]
+    assert (cell.value, cell.data_type, cell.quotePrefix) == ("=SUM(1)", "s", True)
+
+
 def test_more_answers_than_a_sheet_has_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writers, "MOST_ROWS", len(ANSWERS))
     with pytest.raises(DataError, match="a sheet holds 8 rows, and these are 8; write vlmevalkit_tsv"):
