@@ -16,6 +16,8 @@ SAMPLE_ID = "sample_id"
 """Column or key of our ids in files that we write in other projects' formats; theirs have none of that name."""
 SEVERAL = "the first of several generations was taken"
 FAILED = "the harness had no answer, only an error; it counts as missing"
+REMOVED = "<base64-data-removed>"
+"""In place of images in logs of inspect_ai that were written with --no-log-images."""
 _MOST_IN_A_PATH = 4096
 """Characters; what is longer is the image itself, in base64."""
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
@@ -95,9 +97,9 @@ def as_text(value: Any) -> str | None:
 
 
 def as_path(image: str | None) -> str | None:
-    """Where an image is; None where it is there itself, as a data URL or in base64."""
-    is_itself = image is not None and (image.startswith("data:") or len(image) > _MOST_IN_A_PATH)
-    return None if is_itself else image
+    """Where an image is; None where it is there itself, as a data URL or in base64, or only a mark says it was."""
+    is_no_path = image is not None and (image.startswith(("data:", REMOVED)) or len(image) > _MOST_IN_A_PATH)
+    return None if is_no_path else image
 
 
 def first_of(value: Any) -> Any:
