@@ -103,9 +103,9 @@ def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
         values.update(dict.fromkeys(of_model, EMBEDDED))
     problems = [f"{name} is not set: {VARIABLES[name]}" for name in sorted(needed - set(values))]
     problems += [
-        f"{name}={value}: no such path; it should be a {VARIABLES[name]}"
+        f"{name}={value}: {fault}; it should be a {VARIABLES[name]}"
         for name, value in sorted(values.items())
-        if name in needed and value != EMBEDDED and not Path(value).exists()
+        if name in needed and value != EMBEDDED and (fault := _wrong_with(name, value))
     ]
     parts = sorted(name for name in needed if values.get(name) == EMBEDDED)
     if 0 < len(set(of_model) & set(parts)) < len(of_model):
@@ -117,6 +117,12 @@ def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
             problems,
         )
     return parts
+
+
+def _wrong_with(name: str, value: str) -> str:
+    if not Path(value).exists():
+        return "no such path (~ is for a shell alone, write the whole path)" if value[0] == "~" else "no such path"
+    return "a file" if name in ("PEFOMED_DATA", "PEFOMED_LLAMA") and Path(value).is_file() else ""
 
 
 def tiny_family() -> str:

@@ -107,6 +107,7 @@ _REMEDIES = {
     errno.EROFS: "nothing can be written there: choose another place",
     errno.ENOSPC: "make room, or choose another place",
     errno.EDQUOT: "make room, or choose another place",
+    errno.EFBIG: "raise the limit (ulimit -f), or choose another place",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENOTEMPTY: "choose another place",
 }
@@ -121,6 +122,18 @@ def why(error: Exception) -> str:
     remedy = _REMEDIES.get(error.errno or 0)
     said = error.strerror or one_line(error)
     return f"{said}; {remedy}" if remedy else said
+
+
+_OF_WRITING = re.compile(r"I/O error|No space left|inline_container|PytorchStreamWriter|iostream")
+
+
+def failed_to_write(error: Exception) -> str | None:
+    """Why a file could not be written, and what can be done; None of another error. Libraries raise their own."""
+    if isinstance(error, OSError):
+        return why(error)
+    if _OF_WRITING.search(str(error)):
+        return f"{one_line(error)}; is the disk full, or a quota or a limit (ulimit -f) reached? make room"
+    return None
 
 
 def one_line(error: BaseException, limit: int | None = 200) -> str:

@@ -18,7 +18,7 @@ from typing import Callable
 
 from ..digests import file_sha256
 from ..environment import TINY_FAMILIES, tiny_part
-from ..errors import DataError
+from ..errors import DataError, failed_to_write
 from ..origins import TEXTS_KEY, is_generated, mark_generated, read_mark, text_digests
 from ..readers import DATASETS
 from ..services.console import progress, say
@@ -72,7 +72,22 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
 
 
 def _write_part(out: Path, name: str, seed: int) -> None:
-    """Write a part under another name, then rename it: a part with its own name is complete."""
+    """Write a part under another name, then rename it: a part with its own name is complete.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    try:
+        _make_part(out, name, seed)
+    except Exception as error:  # those of safetensors and torch are their own
+        said = failed_to_write(error)
+        if said is None:
+            raise
+        place = getattr(error, "filename", None) or out / name
+        raise DataError(f"cannot write {place}: {said} (PEFOMED_SAMPLE, or --out of pefomed sample)") from None
+
+
+def _make_part(out: Path, name: str, seed: int) -> None:
     if name in TINY:
         import torch  # late: heavy
 

@@ -10,7 +10,6 @@ missing, has no place, or holds NaN stops the run.
 
 from __future__ import annotations
 
-import errno
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ import torch
 from torch import nn
 
 from ..atomic import replacing
-from ..errors import CheckpointError, one_line
+from ..errors import CheckpointError, failed_to_write, one_line
 from ..families.exported import is_exported_folder
 from ..json_text import parse_json
 from ..lora import APART, FAMILY, KINDS, LANGUAGE_WEIGHTS, MERGED, RECORD, differences, settle
@@ -222,11 +221,8 @@ def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
         with replacing(path) as file:
             torch.save(dict(content), file)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        remedy = "free some space and resume; " if full else ""
-        raise CheckpointError(
-            f"cannot write {path} ({one_line(error)}); {remedy}the checkpoint before it is untouched"
-        ) from error
+        said = failed_to_write(error) or one_line(error)
+        raise CheckpointError(f"cannot write {path}: {said}; the checkpoint before it is untouched") from error
 
 
 def _tensors(found: Mapping[Any, Any]) -> dict[str, torch.Tensor]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_an_interrupted_sample_ends_at_once_and_goes_on_when_asked_again(tmp_pat
     words = [sys.executable, "-u", "-m", "pefomed_plugin.cli", "sample", "--out", "a b"]
     with subprocess.Popen(words, cwd=str(tmp_path), stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not any((tmp_path / "a b").glob("*.part")):
-            pass
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()  # until the last process that draws has ended
     assert process.returncode == 130

@@ -33,6 +33,17 @@ def test_some_set_means_one_error_with_all_that_is_missing(tmp_path):
     assert "no.pth: no such path; it should be a eva_vit_g.pth" in caught.value.problems[2]
 
 
+def test_what_a_variable_points_at_is_of_its_kind(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError) as caught:
+        embedded_parts(ALL, {"PEFOMED_DATA": str(tmp_path / "file")})
+    assert caught.value.problems == (
+        f"PEFOMED_DATA={tmp_path}/file: a file; it should be a {VARIABLES['PEFOMED_DATA']}",
+    )
+    with pytest.raises(ConfigError, match="~ is for a shell alone, write the whole path"):
+        embedded_parts(ALL, {"PEFOMED_DATA": "~/data"})
+
+
 def test_real_data_with_the_tiny_model(tmp_path):
     environ = {
         "PEFOMED_DATA": str(tmp_path),

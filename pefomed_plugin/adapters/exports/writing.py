@@ -13,7 +13,7 @@ from uuid import uuid4
 import torch
 
 from ...atomic import drop_abandoned
-from ...errors import CheckpointError, one_line
+from ...errors import CheckpointError, failed_to_write, one_line
 from ...services import whole_folder
 from ...toolkit.checkpoint import KEPT, METADATA
 from .contents import Contents
@@ -45,7 +45,7 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Mapping
         partial.chmod(mode)  # as the umask leaves it; safetensors makes files its owner's alone
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot write {path} ({one_line(error)})") from error
+        raise CheckpointError(f"cannot write {path}: {failed_to_write(error) or one_line(error)}") from error
     finally:
         if partial.is_file():
             partial.unlink()

@@ -85,7 +85,7 @@ def fingerprint_images(
         for image, stamp, fingerprint, is_new in map_in_threads(look, dict.fromkeys(images), workers):
             found[image] = fingerprint
             if lines and is_new:
-                lines.write(json.dumps({"image": image, "stamp": stamp, **asdict(fingerprint)}).encode() + b"\n")
+                _add(lines, {"image": image, "stamp": stamp, **asdict(fingerprint)})
             if progress is not None:
                 progress(1)
     return found
@@ -168,7 +168,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 def _open_cache(path: Path, header: dict[str, Any], is_current: bool) -> BinaryIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = open(path, "ab" if is_current else "wb")  # noqa: SIM115 - the caller closes it
+        lines = open(path, "ab" if is_current else "wb", buffering=0)  # noqa: SIM115 - the caller closes it
         if is_current:
             lines.write(b"\n")  # ends the half line of an interrupted run
         else:
@@ -176,3 +176,10 @@ def _open_cache(path: Path, header: dict[str, Any], is_current: bool) -> BinaryI
     except OSError as error:
         raise DataError(f"cannot write {path}: {why(error)}") from error
     return lines
+
+
+def _add(lines: BinaryIO, record: dict[str, Any]) -> None:
+    try:
+        lines.write(json.dumps(record).encode() + b"\n")
+    except OSError as error:
+        raise DataError(f"cannot write {lines.name}: {why(error)}") from error

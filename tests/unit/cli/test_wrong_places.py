@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from pefomed_plugin import embedded
 from pefomed_plugin.cli import main
-from pefomed_plugin.errors import why
+from pefomed_plugin.errors import DataError, failed_to_write, why
 
 
 @pytest.fixture
@@ -102,6 +103,29 @@ def test_an_error_without_a_known_remedy_says_what_the_system_says() -> None:
     assert why(OSError(errno.EIO, "Input/output error")) == "Input/output error"
     assert why(OSError("of a library")) == "of a library"
     assert why(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")).startswith("byte 0 is not UTF-8; convert the file")
+
+
+def test_what_libraries_say_of_a_full_disk_is_told_as_that() -> None:
+    torchs = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 113280 vs 113168")
+    safetensors = Exception("Error while serializing: I/O error: File too large (os error 27)")
+    for error in (torchs, safetensors):
+        assert "is the disk full, or a quota or a limit (ulimit -f) reached? make room" in failed_to_write(error)
+    assert failed_to_write(OSError(errno.EFBIG, "File too large")).startswith("File too large; raise the limit")
+    assert failed_to_write(RuntimeError("of another kind")) is None
+
+
+@pytest.mark.parametrize("kind", ["of the disk", "another"])
+def test_a_sample_that_cannot_be_written_is_told_without_a_traceback(
+    at: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    said = "I/O error: File too large" if kind == "of the disk" else "a mistake of ours"
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(embedded, "find_writer", lambda name: fail)
+    with pytest.raises(DataError if kind == "of the disk" else RuntimeError, match=said):
+        embedded._write_part(at, "slake", 0)
 
 
 def test_the_printed_command_can_be_pasted(at: Path, capsys: pytest.CaptureFixture) -> None:

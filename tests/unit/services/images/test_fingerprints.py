@@ -145,3 +145,10 @@ def test_truncated_images_are_marked_where_they_are_allowed(root: Path) -> None:
     assert fingerprint_images(root, ["0.png"])["0.png"].fault == "truncated or damaged"
     allowed = fingerprint_images(root, ["0.png", "1.png"], ImagePolicy(allow_truncated=True))
     assert allowed["0.png"].truncated and not allowed["1.png"].truncated
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_told_with_the_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprints, "_open_cache", lambda *_: open("/dev/full", "wb", buffering=0))  # noqa: SIM115
+    with pytest.raises(DataError, match=r"cannot write /dev/full: No space left on device; make room"):
+        fingerprint_images(root, ["0.png"], cache=root / "seen.jsonl")
