@@ -207,6 +207,22 @@ def test_answers_of_one_id_in_two_test_sets_have_addresses_of_their_own(
     assert "answer=vqa_rad-validate%2Fvqa_rad-1" in page.url
 
 
+def test_one_answer_is_one_and_a_figure_without_an_interval_says_why(
+    tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    for name, right in (("one", [True]), ("wrong", [False] * 12), ("mixed", [True, False] * 6)):
+        write_report([read_run(make_run(tmp_path / name, answers(right)))], tmp_path / f"{name}.html")
+    page = open_page((tmp_path / "one.html").as_uri())
+    expect(page.locator("#lead")).to_contain_text("1 answer about 1 image,")
+    expect(page.locator(".set")).to_contain_text("1 sample, 1 image")
+    expect(page.locator(".set")).to_contain_text("no 95 % interval: one cluster only")
+    page.goto((tmp_path / "wrong.html").as_uri())
+    expect(page.locator(".set")).to_contain_text("no 95 % interval: all 6 clusters have the same mean")
+    expect(page.locator("#plots-bare")).to_be_visible()
+    page.goto((tmp_path / "mixed.html").as_uri())
+    expect(page.locator(".set")).to_contain_text("12 samples, 6 images")
+
+
 def test_texts_that_are_written_from_right_to_left_are_laid_out_so(
     tmp_path: Path, open_page: Callable[..., Page]
 ) -> None:

@@ -1,6 +1,7 @@
 // Figures of the run, by group and beside other runs. Uses data of explorer.js.
 
 const count = (n) => n.toLocaleString("en");
+const several = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`;
 const mean = (value, unit) => value === null ? "–" : unit === "%" ? value.toFixed(1) + " %" : value.toFixed(3);
 
 // A mean with its interval on a rail over the range of the score, and a tick at what is reached without looking.
@@ -26,7 +27,7 @@ function showSummary() {
   $("title").append(...wrapped(data.title));
   const total = data.samples.length;
   const checkpoint = data.producer.checkpoint ? data.producer.checkpoint.split("/").slice(-2).join("/") : "";
-  $("lead").append(...wrapped(`${count(total)} answers about ${count(data.imageCount)} images` +
+  $("lead").append(...wrapped(`${several(total, "answer")} about ${several(data.imageCount, "image")}` +
     (data.runs.length > 1 ? `, beside those of ${data.runs.slice(1).join("; ")}` : "") + (checkpoint ? `, by ${checkpoint}` : "") + "."));
   if (data.notice) $("sets").append(make("p", { class: "warning" }, data.notice));
   for (const set of data.sets) $("sets").append(setPanel(set));
@@ -42,9 +43,9 @@ function setPanel(set) {
   if (headline) {
     const value = headline.value === null ? "–" : headline.unit === "%" ? headline.value.toFixed(1) : headline.value.toFixed(3);
     left.append(make("p", { class: "headline" }, value, headline.unit === "%" ? make("small", {}, "%") : null),
-      make("p", { class: "small" }, ...wrapped(`${headline.scorer} ${headline.group}` + (headline.shownInterval ? `, 95 % interval ${headline.shownInterval}` : ""))));
+      make("p", { class: "small" }, ...wrapped(`${headline.scorer} ${headline.group}` + (headline.shownInterval ? `, 95 % interval ${headline.shownInterval}` : headline.noInterval ? `; no 95 % interval: ${headline.noInterval}` : ""))));
   }
-  left.append(make("p", { class: "small" }, `${count(set.n)} samples, ${count(set.images)} images` +
+  left.append(make("p", { class: "small" }, `${several(set.n, "sample")}, ${several(set.images, "image")}` +
     (set.missing ? `; ${count(set.missing)} without an answer` : "")));
   left.append(...set.beside.map((line) => make("p", { class: "small" }, ...wrapped(line))));
   const right = make("div", {});
@@ -104,6 +105,7 @@ function showPlots() {
   $("plots-side").hidden = !together;
   $("plots-one").hidden = together;
   $("plots-floor").hidden = !chosen.some((breakdown) => breakdown.cells.some((cell) => cell.floor !== null && cell.floor !== undefined));
+  $("plots-bare").hidden = together || !chosen.some((breakdown) => breakdown.cells.some((cell) => cell.value !== null && cell.low === null));
   $("plots").replaceChildren(...chosen.map((breakdown) => {
     const plot = make("div", { class: "plot" }, make("h3", {}, "By " + breakdown.title));
     const beside = names.map((name) => set.breakdowns.find((other) => other.scorer === name && other.axis === breakdown.axis));

@@ -210,6 +210,7 @@ def _figure(spec: ScorerSpec, group: str, figure: Mapping[str, Any], floor: floa
         "interval": figure.get("interval"),
         "floor": floor,
         "shownInterval": "" if interval.get("low") is None else text_of(entry.interval()),
+        "noInterval": interval.get("reason") or "",
     }
 
 
