@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> Output:
     if is_prepared(arguments.data):
         options = read_manifest(arguments.data).get("options") or {}
     keep_private([spec.name], {spec.name: data_origin(arguments.data)})
-    found = write_folds(
+    found, left_out = write_folds(
         release,
         arguments.data,
         arguments.out,
@@ -89,7 +89,8 @@ def run(arguments: argparse.Namespace) -> Output:
                 "leaks": leaks,
             }
         )
-    data = {"dataset": spec.name, "k": arguments.k, "by": arguments.by, "seed": arguments.seed, "folds": rows}
+    how = {"k": arguments.k, "by": arguments.by, "seed": arguments.seed}
+    data = {"dataset": spec.name, **how, "folds": rows, "left_out": dict(left_out)}
     return Output(data, [_table(data, len(release.samples)), *_endings(arguments)])
 
 
@@ -101,7 +102,8 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
 def _table(data: dict, samples: int) -> Table:
     rows = data["folds"]
     kinds = sorted({kind for row in rows for kind in row["kinds"]})
-    restated = samples - sum(row["test"] for row in rows)
+    left_out = data["left_out"]
+    restated = samples - sum(left_out.values()) - sum(row["test"] for row in rows)
     leaking = sorted({what for row in rows for what, count in row["leaks"].items() if count})
     return Table(
         f"{data['dataset']}: {data['k']} folds by {data['by']}, seed {data['seed']}",
@@ -115,8 +117,9 @@ def _table(data: dict, samples: int) -> Table:
         ],
         rows,
         [
-            f"{samples:,} samples of all splits; each is tested once"
+            f"{samples:,} samples of all splits; each {'of the others ' if left_out else ''}is tested once"
             + (f", but for {restated:,} that restate another one and are trained on only." if restated else "."),
+            *(f"{count:,} sample(s) are in no fold: {reason}." for reason, count in left_out.items()),
             f"No {data['by']} is in two test parts, nor in a fold's training and test part.",
             *(f"still in train, within the examination: {what}" for what in leaking),
         ],

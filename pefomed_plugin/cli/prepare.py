@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, PefomedError, near_names
 from ..origins import data_origin
 from ..readers import DATASETS
-from ..readers.prepared import is_prepared, read_manifest, split_file
-from ..readers.textfiles import read_json_lines
-from ..records import SPLITS
+from ..readers.prepared import is_prepared, read_manifest, tasks_in
 from ..reporting.cards import CARD, write_card
 from ..reporting.cards.data_card import data_card
 from ..reporting.rendering import show
@@ -158,19 +155,13 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
         say("\nno image was opened: nothing is known of them but their names")
     say(f"\nwritten to {out}")
     if name == OWN:
-        arguments.tasks = _tasks_in(out)  # for the next step
+        arguments.tasks = tasks_in(out)  # for the next step
         if len(arguments.tasks) > 1:
             say(
                 f"it holds {' and '.join(arguments.tasks)}: a project (pefomed init) is for one of them; prepare each "
                 "by itself"
             )
     return True
-
-
-def _tasks_in(out: Path) -> list[str]:
-    """Tasks of the splits of own data, each of one kind, by the first record of each."""
-    files = [path for path in (out / split_file(split) for split in SPLITS) if path.is_file()]
-    return sorted({row["task"] for path in files for _, row in islice(read_json_lines(path, []), 1)})
 
 
 def _read_own(name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace) -> Any:

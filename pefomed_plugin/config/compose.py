@@ -156,14 +156,15 @@ def _take_left_out(given: Any, overrides: Any) -> tuple[str, ...]:
     Raises:
         ConfigError: the YAML has no such data set, or no other.
     """
-    asked = [str(name) for name, section in section_of(overrides, "datasets").items() if section is None]
+    told = section_of(overrides, "datasets")
+    asked = [str(name) for name, section in told.items() if section is None]
     named = [str(name) for name in section_of(given, "datasets")]
     problems = [
         f"datasets.{name}=null: the YAML has no such data set; {near_names(name, named)}"
         for name in asked
         if name not in named
     ]
-    if asked and not set(named) - set(asked):
+    if asked and not {*named, *map(str, told)} - set(asked):
         problems.append(f"datasets: {', '.join(asked)} left out, and no other is there")
     if problems:
         raise ConfigError("a data set cannot be left out", problems)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from .. import environment
 from ..adapters.devices import has_bf16
 from ..config.compose import Configuration
+from ..config.datasets import DatasetConfig
 from ..config.run import RunConfig
-from ..errors import ConfigError, PefomedError
+from ..errors import ConfigError, DataError, PefomedError
 from ..launch import check_runner as require_runner
 from ..readers import DATASETS
+from ..readers.prepared import is_prepared, tasks_in
 from ..requirements import missing
 from ..services.judge.local_judge import check_local_judge
 from ..toolkit.choice import CHECKOUT
@@ -20,17 +23,17 @@ from .findings import ERROR, OK, Finding, from_error
 from .machine import check_judge, check_writable
 
 
-def check_scoring(task_name: str, datasets: Sequence[str]) -> list[Finding]:
-    """What the scorers of the run's data sets will need at its end."""
+def check_scoring(task_name: str, datasets: Mapping[str, DatasetConfig]) -> list[Finding]:
+    """What the scorers of the run's data sets will need at its end; of own data by the samples' own task."""
     from ..adapters.tasks import MedicalTask  # late: loads torch
     from ..toolkit import registry  # late: loads torch
 
     task = registry.get_task_class(task_name)()
     if not isinstance(task, MedicalTask):
         return []
-    kinds = {name: DATASETS[name].tasks for name in datasets if name in DATASETS}
     try:
-        suited = [task.suited_to_kind(tasks[0]) if len(tasks) == 1 else task for tasks in kinds.values()]
+        kinds = [kind for name, section in datasets.items() for kind in _kinds_of(name, section) or [task.kind]]
+        suited = [task.suited_to_kind(kind) for kind in dict.fromkeys(kinds)]
         absent = missing(need for scoring in suited for need in scoring.needs())
     except PefomedError as error:
         return from_error("configuration", "scoring", error, "docs/evaluation.md")
@@ -38,6 +41,18 @@ def check_scoring(task_name: str, datasets: Sequence[str]) -> list[Finding]:
         Finding("configuration", "scoring", ERROR, f"{need.what} need {need.module}", f"pip install {need.install}")
         for need in absent
     ]
+
+
+def _kinds_of(name: str, section: DatasetConfig) -> Sequence[str]:
+    """Tasks of a data set's samples; empty where it may have several, and they cannot be asked now."""
+    tasks = DATASETS[name].tasks if name in DATASETS else ()
+    storage = Path(section.build_info.storage or "")
+    if len(tasks) == 1 or not is_prepared(storage):
+        return tasks if len(tasks) == 1 else ()
+    try:
+        return tasks_in(storage)
+    except DataError:
+        return ()  # said where the data are looked at
 
 
 def check_runner(config: Configuration) -> list[Finding]:

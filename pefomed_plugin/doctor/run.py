@@ -140,7 +140,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             remedy = f"--options {' '.join(f'datasets.{name}=null' for name in broken)}"
             findings.append(Finding("data", "without them", NOTE, others, remedy))
     if run.test_splits:
-        findings += check_scoring(run.task, list(config.datasets))
+        findings += check_scoring(run.task, config.datasets)
     if run.task in _JUDGED:
         findings += check_judge_of(run)
     findings += check_runner(config)

@@ -6,6 +6,7 @@ Gives back the release that was prepared.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,16 @@ def is_remote(storage: object) -> bool:
 def split_file(split: str) -> str:
     """Name of the file that holds a split."""
     return split + ".jsonl"
+
+
+def tasks_in(root: Path) -> list[str]:
+    """Tasks of a prepared folder's splits, each of one kind: by the first record of each.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    files = [path for path in (root / split_file(split) for split in SPLITS) if path.is_file()]
+    return sorted({str(row["task"]) for path in files for _, row in islice(read_json_lines(path, []), 1)})
 
 
 def is_prepared(root: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +37,7 @@ def write_folds(
     options: Mapping[str, Any],
     examination: Examination,
     base: str = "",
-) -> list[tuple[Fold, Account]]:
+) -> tuple[list[tuple[Fold, Account]], Mapping[str, int]]:
     """Part a release and write ``fold_<n>/`` and ``fold_<n>.yaml`` for each part.
 
     Args:
@@ -47,7 +48,8 @@ def write_folds(
         base: the YAML that the folds' YAMLs are like; empty: the shipped one of the data set.
 
     Returns:
-        Each fold with what the examination finds in it, leaks from its training into its test part among it.
+        Each fold with what the examination finds in it, leaks from its training into its test part among it; and why
+        samples are in none -> how many.
 
     Raises:
         ConfigError: ``out`` is there, or the YAML cannot be used.
@@ -61,7 +63,8 @@ def write_folds(
     out.mkdir(parents=True, exist_ok=True)
     if is_prepared(data) and (data / FINGERPRINTS).is_file():
         fingerprints_file.write_bytes((data / FINGERPRINTS).read_bytes())
-    usable, _ = examine(release, examination, cache=fingerprints_file)
+    read = Counter(skip.reason for skip in release.skips)
+    usable, whole = examine(release, examination, cache=fingerprints_file)
     known = read_fingerprints(fingerprints_file) if fingerprints_file.is_file() else {}
     found = []
     for fold in make_folds(usable.samples, k, by, seed, known):
@@ -83,7 +86,7 @@ def write_folds(
     said = [_record(fold, out / f"fold_{fold.number}") for fold, _ in found]
     digest = samples_sha256(usable.samples)
     write_json(out / FOLDS, {"kind": KIND, **about, "samples_sha256": digest, "folds": said})
-    return found
+    return found, Counter(whole.skipped) - read
 
 
 def _record(fold: Fold, folder: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\|//")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 """Begins what lies elsewhere: ``https://``, ``s3://``."""
 _ENDINGS = SUFFIXES | {".nii", ".gz"}
+_IMAGE_ENDING = re.compile(r"\.(?:png|jpe?g|tiff?|dcm|bmp|webp)\b", re.IGNORECASE)
 CASE = "image name(s) found under another spelling (case or accents)"
 SUB_FOLDER = "image name(s) found in a sub-folder"
 ENDING = "image name(s) without an ending found with one"
@@ -30,6 +31,8 @@ MISSING = "image name(s) of which there is no file"
 ELSEWHERE = (
     "missing image(s) have a file of their name in another folder, not taken: correct the folder, or --image-root"
 )
+NOT_UTF8 = "missing image(s) may be among files whose names are not UTF-8: rename those, as with convmv"
+SEVERAL = "missing image(s) look like several names: put them into a column images, separated by ;"
 OTHER_ENDING = "missing image(s) have a file with another ending (as .png for .jpg), not taken: correct the names"
 
 
@@ -43,6 +46,7 @@ class ImageFinder:
         self._paths: dict[str, list[str]] | None = None
         self._names: dict[str, list[str]] = defaultdict(list)
         self._stems: dict[str, list[str]] = defaultdict(list)
+        self._odd_names = 0
         self._known: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def find(self, given: str) -> str:
@@ -95,9 +99,10 @@ class ImageFinder:
         if inside(self.root, path) is None:
             raise ValueError(f"image {quoted(given, limit=120)} leads out of {self.root}; correct the path or the link")
         name = parts[-1]
-        near = ELSEWHERE if self._names.get(_key(name)) else ""
+        near = SEVERAL if len(_IMAGE_ENDING.findall(given)) > 1 else ELSEWHERE if self._names.get(_key(name)) else ""
         if not near and _without_ending(name) != name and self._stems.get(_key(_without_ending(name))):
             near = OTHER_ENDING
+        near = near or (NOT_UTF8 if self._odd_names and not name.isascii() else "")
         return path, (MISSING, near) if near else (MISSING,)
 
     def _only(self, given: str, wanted: str, found: list[str], is_windows: bool) -> tuple[str, str]:
@@ -138,11 +143,17 @@ class ImageFinder:
         for folder, folders, names in os.walk(self.root):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
+                self._odd_names += _is_not_utf8(name)
                 path = Path(folder, name).relative_to(self.root).as_posix()
                 self._paths[_key(path)].append(path)
                 self._names[_key(name)].append(path)
                 if _without_ending(name) != name:
                     self._stems[_key(_without_ending(name))].append(path)
+
+
+def _is_not_utf8(name: str) -> bool:
+    """Whether a name on the disk has bytes that are no letters: Python holds them as half characters."""
+    return any("\udc80" <= sign <= "\udcff" for sign in name)
 
 
 def _key(path: str) -> str:

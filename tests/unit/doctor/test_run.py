@@ -11,6 +11,7 @@ from pefomed_plugin import requirements
 from pefomed_plugin.cli import main
 from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING, is_broken
 from pefomed_plugin.doctor.run import check_run, check_up, check_variables
+from tests.unit.services.own_data.files import write_images, write_table
 from tests.unit.services.small import LEAKY, write_rad
 
 from .fabricated import lora_tensors, make_llama, save, vit_tensors
@@ -109,6 +110,20 @@ def test_packages_that_scoring_will_need_are_missed_now(paths, monkeypatch):
     assert found.state == ERROR and found.found == "report metrics need pycocoevalcap"
     assert found.remedy == "pip install pycocoevalcap"
     assert not of(check_run(STAGE2, OPTIONS), "scoring")  # exact match needs none
+
+
+def test_own_data_are_scored_by_their_own_task(paths, monkeypatch, capsys):
+    """As the YAMLs of folds, which are like one of questions, whatever the data are."""
+    write_images(paths / "own", "a.png", "b.png")
+    for split, name in (("train", "a.png"), ("test", "b.png")):
+        write_table(paths / "own" / f"{split}.csv", "image,report", f"{name},Clear.")
+    assert main(["prepare", "medical_custom", "--source", str(paths / "own"), "--out", str(paths / "prepared")]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    own = [f"datasets.medical_custom.build_info.storage={paths / 'prepared'}", "datasets.vqa_rad=null"]
+    findings = check_run(STAGE2, [*OPTIONS, *own])
+    (found,) = of(findings, "scoring")
+    assert found.state == ERROR and "pycocoevalcap" in found.found
 
 
 def test_a_runner_of_a_checkout_that_is_not_there_is_told(paths):

@@ -125,6 +125,19 @@ def test_the_command_writes_what_trains_and_evaluates(tmp_path: Path, capsys) ->
     assert "answered by two of them" in capsys.readouterr().err
 
 
+def test_samples_without_an_image_are_in_no_fold_and_counted(tmp_path: Path, capsys) -> None:
+    rows = [{"qid": number, "image": number // 2, "split": ("train", "test")[number % 2]} for number in range(8)]
+    data = write_rad(tmp_path / "data", rows)
+    next(iter(sorted((data / "images").iterdir()))).unlink()
+    assert main(["folds", "vqa_rad", "--data", str(data), "-k", "2", "--out", str(tmp_path / "folds")]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        "8 samples of all splits; each of the others is tested once. 2 sample(s) are in no fold: image: no such"
+        in shown
+    )
+    assert "restate" not in shown
+
+
 def test_shards_are_refused(tmp_path: Path, capsys) -> None:
     (tmp_path / "shards").mkdir()
     (tmp_path / "shards" / "index.json").write_text("{}")

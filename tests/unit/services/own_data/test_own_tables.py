@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,15 @@ from pefomed_plugin.services.own_data.columns import match_columns, read_map, ta
 from pefomed_plugin.services.own_data.dicom_reports import PER
 from pefomed_plugin.services.own_data.dicom_tree import JOINS
 from pefomed_plugin.services.own_data.doors import is_plain, read_own
-from pefomed_plugin.services.own_data.image_lookup import ELSEWHERE, ENCODED, MISSING, OTHER_ENDING, ImageFinder
+from pefomed_plugin.services.own_data.image_lookup import (
+    ELSEWHERE,
+    ENCODED,
+    MISSING,
+    NOT_UTF8,
+    OTHER_ENDING,
+    SEVERAL,
+    ImageFinder,
+)
 from pefomed_plugin.services.own_data.own_tables import read_tables
 from pefomed_plugin.services.own_data.pseudonyms import Pseudonyms
 from pefomed_plugin.services.own_data.splitting import SPLIT_BY, read_shares
@@ -313,6 +323,23 @@ def test_names_of_images_as_other_systems_spell_them(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(ValueError, match=said):
             finder.find(given)
+
+
+@pytest.mark.parametrize("given", ["a.png, b.png", "a.png|b.png", '["a.png", "b.png"]', "a.png b.PNG"])
+def test_several_names_in_one_cell_are_told(tmp_path: Path, given: str) -> None:
+    finder = ImageFinder(write_images(tmp_path / "bilder", "a.png", "b.png"))
+    assert finder.find(given) == given
+    assert dict(finder.notes) == {MISSING: 1, SEVERAL: 1}
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names there are always Unicode")
+def test_names_on_the_disk_that_are_not_utf8_are_told(tmp_path: Path) -> None:
+    root = write_images(tmp_path / "bilder", "a.png")
+    with open(os.fsencode(root) + b"/M\xfcller.png", "wb") as file:
+        file.write(b"x")
+    finder = ImageFinder(root)
+    assert (finder.find("M\u00fcller.png"), finder.find("none.png")) == ("M\u00fcller.png", "none.png")
+    assert dict(finder.notes) == {MISSING: 2, NOT_UTF8: 1}
 
 
 def test_every_mistake_of_a_table_in_one_message(tmp_path: Path) -> None:
