@@ -133,18 +133,25 @@ Letter = tuple[int, int, int, int]
 def may_hold_text(image: Image.Image) -> bool:
     """Whether an image may hold a line of text, bright or dark: a guess, for where no OCR is installed."""
     import numpy as np  # late: heavy
+    from PIL import Image, ImageChops  # late: heavy
 
     grey = image.convert("L")
+    if image.mode in ("RGB", "RGBA", "P"):  # blue and red letters are dark in grey
+        red, green, blue = image.convert("RGB").split()
+        grey = ImageChops.lighter(grey, ImageChops.lighter(red, ImageChops.lighter(green, blue)))
     grey.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     if min(grey.size) < _STROKE:
         return False
-    pixels = np.asarray(grey)
-    for shown in (pixels, 255 - pixels):
-        areas = _spread(_spread(shown, np.minimum), np.maximum)  # an opening: thin strokes go, areas stay
-        strokes = shown > areas.astype(np.int16) + _CONTRAST
-        letters = [box for box in _pieces(strokes) if _LEAST_ROWS <= box[1] - box[0] <= _MOST_ROWS >= box[3] - box[2]]
-        if _in_a_line(letters):
-            return True
+    turned = grey.transpose(Image.Transpose.TRANSPOSE)  # letters of a line from top to bottom stand beside each other
+    for pixels in (np.asarray(grey), np.asarray(turned)):
+        for shown in (pixels, 255 - pixels):
+            areas = _spread(_spread(shown, np.minimum), np.maximum)  # an opening: thin strokes go, areas stay
+            strokes = shown > areas.astype(np.int16) + _CONTRAST
+            letters = [
+                box for box in _pieces(strokes) if _LEAST_ROWS <= box[1] - box[0] <= _MOST_ROWS >= box[3] - box[2]
+            ]
+            if _in_a_line(letters):
+                return True
     return False
 
 

@@ -210,7 +210,7 @@ class Cleaner:
     def _boxes(self, image: Any, name: str, says: str = "") -> list[Box]:
         if self._looker.reader.read is not None:
             return [text.box for text in identifying(self._looker.reader.read(image))]
-        if says == "YES" or (says != "NO" and may_hold_text(image)):
+        if says == "YES" or may_hold_text(image):
             self.done.left.append(f"{name}: text within the image, which no OCR could find")
         return []
 

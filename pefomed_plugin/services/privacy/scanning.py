@@ -246,8 +246,9 @@ def _note_beside(said: Iterable[tuple[str, str]], before: str, name: str, looker
 
 def _look_at_pixels(image: Any, where: str, name: str, looker: Looker, found: Scan, says: str = "") -> None:
     if looker.reader.read is None:
-        if says != "NO" and may_hold_text(image):
-            found.findings.append(Finding(name, where, "burned in", "not read: a guess"))
+        if may_hold_text(image):
+            guess = "a guess; the header says NO" if says == "NO" else "not read: a guess"
+            found.findings.append(Finding(name, where, "burned in", guess))
         return
     for text in identifying(looker.reader.read(image)):
         words = "burned in" if text.kind == "description" else text.kind

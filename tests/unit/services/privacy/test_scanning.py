@@ -355,6 +355,23 @@ def test_the_guess_sees_a_line_of_text_and_no_anatomy(chest):
     assert may_hold_text(written_on(Image.eval(chest, lambda value: value // 2)))
 
 
+@pytest.mark.parametrize("colour", ["yellow", "blue", "red"])
+def test_the_guess_sees_coloured_text_and_text_on_end(chest, colour):
+    image = chest.convert("RGB")
+    assert not may_hold_text(image)
+    ImageDraw.Draw(image).text((8, 8), NAME, fill=colour, font_size=18)
+    assert may_hold_text(image) and may_hold_text(image.rotate(90)) and may_hold_text(image.rotate(270))
+
+
+def test_the_guess_is_told_also_where_the_header_says_that_there_is_no_text(tmp_path, chest):
+    write_dicom(tmp_path / "a" / "x.dcm", written_on(chest), BurnedInAnnotation="NO")
+    assert [one.excerpt for one in scanned(tmp_path / "a").findings if one.kind == "burned in"] == [
+        "a guess; the header says NO"
+    ]
+    sources, _ = find_sources([tmp_path / "a"])
+    assert "no OCR could find" in Cleaner(looker(), sources, tmp_path / "b").copy(sources).left[0]
+
+
 def test_what_ocr_reads_is_judged_by_its_words():
     box = (0, 0, 1, 1)
     assert [ReadText(text, box).kind for text in (NAME, "LEFT", "R", "120 kV", "PORTABLE", "Station B2", "WL: 40")] == [
