@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> Output:
     unknown = [f"{name!r}; {near_names(name, GUIDELINES)}" for name in arguments.guideline if name not in GUIDELINES]
     if unknown:
         raise ConfigError("no such guideline", unknown)
+    if arguments.out and arguments.out.is_dir():
+        raise ConfigError(f"--out {arguments.out} is a folder: name a file in it, {arguments.out / 'checklist.md'}")
     found = read_run(arguments.folder)
     answers = {name: fill(GUIDELINES[name], found) for name in arguments.guideline}
     tables = [checklist_table(GUIDELINES[name], filled) for name, filled in answers.items()]

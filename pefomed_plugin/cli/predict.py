@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConfigError, bullets
 from ..origins import data_origin
 from ..readers import DATASETS, read_data
+from ..records import Prediction
 from ..scoring.metrics_file import set_stale_aside
 from ..services.answer_files import lines_of, refuse_out
 from ..services.judge.asking import ask_all
@@ -122,17 +124,20 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
             return explain_unfinished(asked, path)
         asked.require_use()
         predictions = collect_predictions(samples, questions, ledger, data_origin(arguments.root))
-    answers = lines or arguments.out / "predictions.jsonl"
+    _write(arguments.out, predictions)
+    return 0
+
+
+def _write(out: Path, predictions: Sequence[Prediction]) -> None:
+    """Write the answers; others that are there, and what is about them, are set aside."""
+    lines = lines_of(out)
+    answers = lines or out / "predictions.jsonl"
     stale = set_other_answers_aside(answers, predictions)
     write_records(answers, predictions)
-    write_table(arguments.out, predictions)
-    stale += set_stale_aside(predictions, arguments.out) if lines is None else []
+    write_table(out, predictions)
+    stale += set_stale_aside(predictions, out) if lines is None else []
     if stale:
         print("there were other answers, and what is about them is set aside:")
         print("\n".join(bullets(stale)))
     absent = sum(prediction.prediction is None for prediction in predictions)
-    print(
-        f"{len(predictions):,} answers, {absent:,} of them missing (refused, cut off or empty); written to "
-        f"{arguments.out}"
-    )
-    return 0
+    print(f"{len(predictions):,} answers, {absent:,} of them missing (refused, cut off or empty); written to {out}")

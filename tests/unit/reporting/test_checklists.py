@@ -107,6 +107,8 @@ def test_the_command_writes_shows_and_refuses(tmp_path: Path, capsys: pytest.Cap
     assert main(["checklist", str(folder), "--guideline", "claim", "--out", str(tmp_path / "claim.md")]) == 0
     assert (tmp_path / "claim.md.1").read_text(encoding="utf-8") == "gone on with by hand"
     assert "it is now" in capsys.readouterr().out
+    assert main(["checklist", str(folder), "--out", str(folder)]) == 2 and (folder / "results").is_dir()
+    assert "is a folder: name a file in it" in capsys.readouterr().err
     assert main(["checklist", str(folder), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {item["state"] for item in found["claim"]} == {"filled", "partly", "open"} and found["tripod_llm"]
