@@ -130,29 +130,38 @@ NORMALISATIONS: dict[str, Callable[[str], str]] = {
 def without_reasoning(text: str) -> str | None:
     """A model's reply without what it thought aloud between ``<think>`` tags; None where it ends inside them.
 
-    Where only the closing tag is there (the opening one was in the prompt), what is before it goes.
+    Where only the closing tag is there (the opening one was in the prompt), what is before it goes. Kimi's, Magistral's
+    and MedGemma's own marks of thoughts are such tags, too. ``<answer>`` around all that is left goes.
     """
     open_or_not = _without_closed_reasoning(text)
     last = max((tag.end() for tag in _CLOSING.finditer(open_or_not)), default=0)
     said = open_or_not[last:]
-    return None if _OPENING.search(said) else said.strip()
+    if _OPENING.search(said):
+        return None
+    answer = _ANSWER.fullmatch(said.strip())
+    return answer.group(1).strip() if answer else said.strip()
 
 
 def _without_closed_reasoning(text: str) -> str:
     """The text without what stands from an opening tag to the next closing one of its name; each is passed once."""
     ends: dict[str, list[int]] = {}
     for tag in reversed(list(_CLOSING.finditer(text))):
-        ends.setdefault(tag.group(1).lower(), []).append(tag.start())
+        ends.setdefault(_name_of(tag), []).append(tag.start())
     closing = {tag.start(): tag.end() for tag in _CLOSING.finditer(text)} if ends else {}
     kept, place = [], 0
     for tag in _OPENING.finditer(text):
-        left = ends.get(tag.group(1).lower(), [])
+        left = ends.get(_name_of(tag), [])
         while left and left[-1] < tag.end():
             left.pop()
         if tag.start() >= place and left:
             kept.append(text[place : tag.start()])
             place = closing[left[-1]]
     return "".join(kept) + text[place:]
+
+
+def _name_of(tag: Match[str]) -> str:
+    """What an opening tag and its closing one have in common."""
+    return tag.group(tag.lastindex or 0).lower()
 
 
 def without_surrogates(text: str) -> str:
@@ -193,8 +202,9 @@ _VQA_REPAIRS = _one_apostrophe_short()
 
 _HALF = re.compile("[\ud800-\udfff]")
 _TAG = "think|thinking|thought|reasoning"
-_OPENING = re.compile(rf"<({_TAG})\s*>", re.IGNORECASE)
-_CLOSING = re.compile(rf"</({_TAG})\s*>", re.IGNORECASE)
+_OPENING = re.compile(rf"<({_TAG})\s*>|\u25c1(think)\u25b7|(?-i:\[(THINK)\])|<(unused9)4>", re.IGNORECASE)
+_CLOSING = re.compile(rf"</({_TAG})\s*>|\u25c1/(think)\u25b7|(?-i:\[/(THINK)\])|<(unused9)5>", re.IGNORECASE)
+_ANSWER = re.compile(r"<answer>((?:(?!</?answer>).)*)(?:</answer>)?", re.IGNORECASE | re.DOTALL)
 _PLAIN = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u201b\u2032\u02bc\u00b4`"), "'"),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-"),

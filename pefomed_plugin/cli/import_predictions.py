@@ -141,7 +141,8 @@ def _tell(found: ResultFormat, answers: Sequence[Answer], ways: Mapping[str, int
     for note, count in Counter(note for answer in answers for note in answer.notes).items():
         print(f"{count:,} answer{'' if count == 1 else 's'}: {note}")
     if thinking:
-        print(f"{thinking:,} answers without their reasoning; one that ends within it counts as missing")
+        whose = "answer without its" if thinking == 1 else "answers without their"
+        print(f"{thinking:,} {whose} reasoning and tags; one that ends within it counts as missing")
 
 
 def _record(
@@ -172,13 +173,11 @@ def _asked_by(answers: Sequence[Answer], path: Path) -> list[Answer]:
 
 
 def _without_reasoning(answers: Sequence[Answer]) -> tuple[list[Answer], int]:
-    """What was said after the thinking, and of how many answers that is less than the whole."""
-    said = [
-        replace(answer, text=without_reasoning(answer.text)) if answer.text and "<" in answer.text else answer
-        for answer in answers
-    ]
-    pairs = zip(answers, said)
-    return said, sum((before.text or "").strip() != (after.text or "").strip() for before, after in pairs)
+    """What was said after the thinking, and of how many answers that is less; all others stay as they are."""
+    said = [without_reasoning(answer.text) if answer.text else answer.text for answer in answers]
+    less = [text != (answer.text or "").strip() and answer.text is not None for answer, text in zip(answers, said)]
+    kept = [replace(answer, text=text) if is_less else answer for answer, text, is_less in zip(answers, said, less)]
+    return kept, sum(less)
 
 
 def _join(

@@ -12,6 +12,7 @@ from pefomed_plugin.text import (
     normalise_pefomed,
     normalise_strict,
     normalise_vqav2,
+    without_reasoning,
 )
 
 CLEAN_VERDICTS = [
@@ -180,3 +181,23 @@ def test_every_rule_takes_any_text(name: str, text: str) -> None:
 def test_what_is_normal_stays_as_it_is(text: str) -> None:
     once = normalise_clean(text)
     assert normalise_clean(once) == once
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("\u25c1think\u25b7hm\u25c1/think\u25b7yes", "yes"),
+        ("[THINK]hm[/THINK] yes", "yes"),
+        ("a [think] that stays", "a [think] that stays"),
+        ("<unused94>thought\nThe image shows<unused95>yes", "yes"),
+        ("<unused94>thought\nThe image", None),
+        ("\u25c1think\u25b7 The image", None),
+        ("<think>hm</think><answer> yes </answer>", "yes"),
+        ("<answer>yes", "yes"),
+        ("<answer>no</answer> or <answer>yes</answer>", "<answer>no</answer> or <answer>yes</answer>"),
+        ("It is <answer>yes</answer>", "It is <answer>yes</answer>"),
+    ],
+)
+def test_marks_of_thoughts_and_of_the_answer(reply, said):
+    """Kimi's, Magistral's, MedGemma's and R1's: as their chat templates write them."""
+    assert without_reasoning(reply) == said

@@ -311,3 +311,15 @@ def test_samples_that_a_log_lacks_are_those_it_never_asked(
     log = {"version": 2, "status": "error", "eval": {}, "samples": inspect_samples()[:1]}
     assert main(arguments(own, whole(tmp_path / "log.json", log))) == 2
     assert "the log is of an evaluation that did not end (status: error)" in capsys.readouterr().err
+
+
+def test_what_has_no_thoughts_stays_as_it_is(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = [
+        {"question_id": row[0], "text": text} for row, text in zip(QUESTIONS, (" 3 < 4 [1] ", "[THINK]hm[/THINK]no"))
+    ]
+    assert main(arguments(own, lines(tmp_path / "a.jsonl", rows))) == 0
+    assert [found.prediction for found in read_predictions(tmp_path / "out" / "predictions.jsonl")] == [
+        " 3 < 4 [1] ",
+        "no",
+    ]
+    assert "1 answer without its reasoning and tags" in capsys.readouterr().out
