@@ -6,7 +6,7 @@ Composes the configuration as the launcher does, but generates nothing and leave
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 from .. import environment
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Composed, Configuration, compose_config
+from ..config.datasets import DatasetConfig
 from ..config.model import ModelConfig
+from ..config.run import RunConfig
 from ..errors import ConfigError, PefomedError
 from ..families import family_in, read_model_size
 from ..launch import run_folder
@@ -98,47 +100,22 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             *(finding for finding in check_variables() if finding.area != "configuration"),
         ]
     config, parts = composed.configuration, composed.embedded
-    model, run, is_tiny = config.model, config.run, "PEFOMED_LLAMA" in parts
+    run = config.run
     of_embedded = f"; from the embedded default: {', '.join(parts)}" if parts else ""
     findings = [
         Finding("configuration", "YAML", OK, f"{cfg_path}: {run.task} on {', '.join(config.datasets)}{of_embedded}")
     ]
-    section = {**vars(model), **_whole_model(model)}
-    sizes = Sizes(None if is_tiny else 4096, encoder=encoder_of(section))
-    tiny_is_there = is_tiny and Path(str(section["llama_model"] or "")).is_dir()
     drawn = "PEFOMED_DATA" in parts
     to_draw = [
         name
         for name, one in config.datasets.items()
         if drawn and _is_drawn(one.build_info.storage) and not Path(one.build_info.storage or "").is_dir()
     ]
-    if to_draw or (is_tiny and not tiny_is_there):
+    of_weights, tiny_is_to_be_made = _check_weights_of(config.model, parts)
+    if to_draw or tiny_is_to_be_made:
         findings.append(_check_sample_folder())
-    if not is_tiny or tiny_is_there:
-        findings += check_weights(
-            Path(str(section["llama_model"] or "")),
-            Path(str(section["vit_weights"] or "")),
-            Path(model.ckpt) if model.ckpt else None,
-            sizes,
-            starts=True,
-            given=given_in(vars(model)),
-        )
-    elif model.ckpt and "PEFOMED_CKPT" not in parts:
-        findings += check_weights(None, None, Path(model.ckpt), sizes, given=given_in(vars(model)))
-    looked_at = {name: dataset for name, dataset in config.datasets.items() if name not in to_draw}
-    if looked_at:
-        found = {
-            name: check_data(name, dataset.build_info.storage or "", dataset.build_info.images)
-            for name, dataset in looked_at.items()
-        }
-        for name, dataset in looked_at.items():
-            found[name] += [] if is_broken(found[name]) else check_images(name, dataset, run)
-        broken = [name for name in found if is_broken(found[name])]
-        findings += [finding for of_set in found.values() for finding in of_set]
-        if broken and len(broken) < len(found):
-            others = f"trains on {', '.join(name for name in found if name not in broken)} alone"
-            remedy = f"--options {' '.join(f'datasets.{name}=null' for name in broken)}"
-            findings.append(Finding("data", "without them", NOTE, others, remedy))
+    findings += of_weights
+    findings += _check_data_of({name: one for name, one in config.datasets.items() if name not in to_draw}, run)
     if run.test_splits:
         findings += check_scoring(run.task, config.datasets)
     if run.task in _JUDGED:
@@ -146,6 +123,33 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     findings += check_runner(config)
     findings += [*check_tracking(run), *check_caches(run)]
     return findings + check_device(run) + _check_folder(composed, cfg_path, options) + _check_room(cfg_path, config)
+
+
+def _check_weights_of(model: ModelConfig, parts: Collection[str]) -> tuple[list[Finding], bool]:
+    """The weights of a run, those of the embedded default where they are there; and whether they are still to be
+    made."""
+    section, is_tiny = {**vars(model), **_whole_model(model)}, "PEFOMED_LLAMA" in parts
+    sizes, given = Sizes(None if is_tiny else 4096, encoder=encoder_of(section)), given_in(vars(model))
+    llama, vit = (Path(str(section[name] or "")) for name in ("llama_model", "vit_weights"))
+    ckpt = Path(model.ckpt) if model.ckpt else None
+    if not is_tiny or llama.is_dir():
+        return check_weights(llama, vit, ckpt, sizes, starts=True, given=given), False
+    return check_weights(None, None, None if "PEFOMED_CKPT" in parts else ckpt, sizes, given=given), True
+
+
+def _check_data_of(datasets: Mapping[str, DatasetConfig], run: RunConfig) -> list[Finding]:
+    """The data sets of a run and their images; where some are broken, what the run is without them."""
+    found: dict[str, list[Finding]] = {}
+    for name, dataset in datasets.items():
+        found[name] = check_data(name, dataset.build_info.storage or "", dataset.build_info.images)
+        found[name] += [] if is_broken(found[name]) else check_images(name, dataset, run)
+    broken = [name for name in found if is_broken(found[name])]
+    findings = [finding for of_set in found.values() for finding in of_set]
+    if broken and len(broken) < len(found):
+        others = f"trains on {', '.join(name for name in found if name not in broken)} alone"
+        remedy = f"--options {' '.join(f'datasets.{name}=null' for name in broken)}"
+        findings.append(Finding("data", "without them", NOTE, others, remedy))
+    return findings
 
 
 def _is_drawn(storage: str | None) -> bool:

@@ -177,6 +177,12 @@ embedded: {datasets: {slake: {batch_size: 32}}}
 """
 
 
+def test_one_data_set_takes_the_place_of_all_others(tmp_path):
+    nulls = ["datasets.slake=null", "datasets.vqa_rad=null"]
+    found = composed(tmp_path, FOUR, *nulls, "datasets.medical_custom.build_info.storage=own", PEFOMED_LLAMA="embedded")
+    assert list(found.configuration.datasets) == ["medical_custom"] and found.left_out == ("slake", "vqa_rad")
+
+
 def test_a_data_set_is_left_out_by_null(tmp_path):
     found = composed(tmp_path, FOUR, "datasets.slake=null", PEFOMED_LLAMA="embedded")
     assert list(found.configuration.datasets) == ["vqa_rad"]
