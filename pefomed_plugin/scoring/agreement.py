@@ -133,9 +133,11 @@ def agree_pair(
     cells, count = len(scale) ** 2, int(numbers.max(initial=-1)) + 1
     flat = (numbers * len(scale) + one[both]) * len(scale) + other[both]
     tables_CVV = np.bincount(flat, minlength=count * cells).astype(float).reshape(count, len(scale), len(scale))
-    reason = _FEW if len(numbers) < 2 else _UNDEFINED
-    drawn_RVV = _resample(tables_CVV, resamples)
-    figures = {name: _figure(function, tables_CVV, drawn_RVV, reason) for name, function in STATISTICS.items()}
+    if len(numbers) < 2:  # one item: chance cannot be told from agreement, whatever a formula gives
+        figures = dict.fromkeys(STATISTICS, Statistic(None, Interval(None, None, _FEW), _FEW))
+    else:
+        drawn_RVV = _resample(tables_CVV, resamples)
+        figures = {name: _figure(function, tables_CVV, drawn_RVV, _UNDEFINED) for name, function in STATISTICS.items()}
     table = tuple(tuple(int(count) for count in row) for row in tables_CVV.sum(0))
     return PairAgreement(len(numbers), table, figures)
 

@@ -145,7 +145,7 @@ def _missing(
             problem.startswith(f"{rater}:") for problem in sheets.problems
         )
         places = {sample_id: place for (each, _, sample_id), place in sheets.empty.items() if each == rater}
-        named = [places[sample_id] for sample_id in open_ids if sample_id in places]
+        named = [place for sample_id, place in places.items() if sample_id in set(open_ids)]
         problems += [f"{place}: no rating; choose one of {offered(plan)}" for place in named]
         left = len(open_ids) - len(named)
         if left and not rounds and rater not in on_page and not is_named:

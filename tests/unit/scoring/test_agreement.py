@@ -98,6 +98,10 @@ def test_nothing_in_common() -> None:
     found = agree_pair([1, None], [None, 1], (0, 1), [1, 2])
     assert (found.n, found.figures["kappa"].value) == (0, None)
     assert "fewer than two" in str(found.figures["kappa"].reason)
+    for one, other in ((1.0, 1.0), (0.0, 1.0)):
+        single = agree_pair([one, None], [other, 1.0], (0.0, 1.0), [1, 2])
+        assert single.n == 1
+        assert {figure.value for figure in single.figures.values()} == {None}, "one item tells nothing of chance"
     assert krippendorff_alpha([[1, None], [None, 1]], (0, 1), [1, 2]).value is None
 
 

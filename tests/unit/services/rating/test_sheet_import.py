@@ -293,3 +293,13 @@ def test_words_below_the_table_are_a_problem_with_their_line(tmp_path):
         import_ratings(tmp_path, plan, predictions)
     [problem] = caught.value.problems
     assert problem.startswith("rater01.csv, line 4: no item stands there")
+
+
+def test_rows_without_a_rating_are_named_in_the_order_of_the_sheet(tmp_path):
+    predictions = answers(8)
+    plan = exported(tmp_path, predictions, scope="all", annotators=1)
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        f"rater01.csv, line {line}" for line in range(2, 10)
+    ]
