@@ -11,12 +11,13 @@ import re
 
 from .findings import PLACEHOLDERS
 
-_CAPITAL, _LETTER = "A-ZÄÖÜÀ-ÖØ-Þ", r"\wäöüßÄÖÜ"
+_CAPITAL, _LETTER = "A-ZÄÖÜÀ-ÖØ-ÞĞİŞ", r"\w\u0300-\u036f"
+"""Accents may be letters of their own (NFD), as macOS writes them in names of files."""
 _WORD = rf"[{_CAPITAL}][{_LETTER}'’-]{{1,40}}"
 _START = r"(?<![\w'’-])"
 _NAME = (
     rf"(?:[{_CAPITAL}]\.\s?){{0,2}}{_WORD}"
-    rf"(?:,?[ \^]\s?(?:(?:von|van|de|der|zu|la|al|bin)\s)*(?:{_WORD}|[{_CAPITAL}]\.?(?![{_LETTER}]"
+    rf"(?:,?[ \xa0\^]\s?(?:(?:von|van|de|der|zu|la|al|bin)\s)*(?:{_WORD}|[{_CAPITAL}]\.?(?![{_LETTER}]"
     rf"))){{0,3}}"
 )
 _MONTHS = (

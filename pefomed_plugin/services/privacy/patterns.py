@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from .expressions import FIELDS, GOES_ON, KNOWN_UIDS, LONG_CODE, MARKS, NO_VALUES, PATTERNS, PSEUDONYMS
 from .findings import KINDS
@@ -164,6 +165,7 @@ def _date(match: re.Match[str]) -> str:
 
 def _plain(word: str) -> str:
     """A word in capitals as a name is written."""
+    word = normalize("NFC", word)
     return word.capitalize() if word.isupper() else word
 
 

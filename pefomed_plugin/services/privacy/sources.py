@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from ...errors import ConfigError, DataError, PefomedError, one_line, why
 from ...input_files import refuse_special
@@ -23,7 +24,7 @@ DICOM, IMAGE, TEXT = "DICOM", "image", "text"
 LINKS = "links, which are not followed"
 DICOM_FILE, IMAGE_FILE = "a damaged DICOM file", "no image that can be read"
 _DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".ima", ".dc3", ""})
-_TOKEN = re.compile(r"[^\W\d_]+|\d+")
+_TOKEN = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f])+|\d+")
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,16 @@ def _files(path: Path, links: list[str]) -> Iterator[Path]:
     if path.is_file():
         yield path
         return
-    for folder, folders, names in os.walk(path):
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(path, onerror=closed.append):
+        yield from (Path(error.filename) for error in closed)  # a folder that cannot be entered: said as a file is
+        closed.clear()
         for name in [*folders, *names]:
             if Path(folder, name).is_symlink():
                 links.append(str(Path(folder, name)))
         folders[:] = sorted(name for name in folders if not Path(folder, name).is_symlink())
         yield from (Path(folder, name) for name in names if not Path(folder, name).is_symlink())
+    yield from (Path(error.filename) for error in closed)
 
 
 def said_without(path: Path, error: Exception) -> str:
@@ -100,6 +105,8 @@ def form_of(path: Path) -> str:
         OSError: it cannot be read.
     """
     refuse_special(path)
+    if path.is_dir():
+        raise DataError(f"{path}: this folder cannot be entered; change its permissions")
     with open(path, "rb") as file:
         head = file.read(256)
     if head[128:132] == b"DICM" or (path.suffix.lower() in _DICOM_SUFFIXES and looks_like_dicom(head)):
@@ -139,6 +146,8 @@ def spans_of_name(part: str) -> list[Span]:
         if len(first) < 3 or len(second) < 3 or not (first + second).isalpha() or len(between) > 2:
             continue
         pair = {first.lower(), second.lower()}
-        if {first.capitalize(), second.capitalize()} & GIVEN_NAMES and not pair & NOT_IN_FILE_NAMES:
+        if {
+            normalize("NFC", word).capitalize() for word in (first, second)
+        } & GIVEN_NAMES and not pair & NOT_IN_FILE_NAMES:
             return [Span(left.start(), right.end(), "name")]
     return []

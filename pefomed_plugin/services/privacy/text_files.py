@@ -33,6 +33,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d
 
 _SUBJECT, _STUDY = re.compile(r"1\d{7}"), re.compile(r"5\d{7}")
 """Of MIMIC-CXR."""
+_VALUE = re.compile(r"[\d.,:/ +-]*\d[\d.,:/ +-]*|.+@.+|.*\.(?:png|jpe?g|dcm|tiff?)", re.IGNORECASE)
+"""What names no column."""
 _IMAGE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/]{100,}")
 """An image in base64: pages, notebooks and tables hold some."""
 
@@ -212,16 +214,16 @@ def _visit_table(text: str, delimiter: str, visit: Visit) -> str:
         pass
     lines = list(io.StringIO(text, newline=""))
     out = io.StringIO(newline="")
-    header: Sequence[str] = ()
+    header: Sequence[str] | None = None
     reader, done = csv.reader(iter(lines), delimiter=delimiter), 0
     for row in reader:
         as_written, done = "".join(lines[done : reader.line_num]), reader.line_num
-        names = [*header, *("" for _ in row)]
-        where = f"line {reader.line_num}, " if header else "line 1"
+        names = [*(header or ()), *("" for _ in row)]
+        where = "line 1" if header is None else f"line {reader.line_num}, "
         made_up = _made_up(dict(zip(names, row)))
         seen = []
         for place, (cell, name) in enumerate(zip(row, names)):
-            column = f"{where}{name or f'column {place + 1}'}" if header else where
+            column = where if header is None else f"{where}{name or f'column {place + 1}'}"
             changed = visit(made_up.get(name, cell), column, name)
             seen.append(cell if name in made_up else changed)
         if seen == row:
@@ -229,5 +231,11 @@ def _visit_table(text: str, delimiter: str, visit: Visit) -> str:
         else:
             end = as_written[len(as_written.rstrip("\r\n")) :]
             write_csv_row(out, seen, delimiter, end)
-        header = header or [cell.strip() for cell in row]
+        if header is None:
+            header = [cell.strip() for cell in row] if _is_header(row) else []
     return out.getvalue()
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    """Whether the first row of a table names its columns; where it holds values, columns are called by their number."""
+    return not any(_VALUE.fullmatch(cell.strip()) for cell in row)

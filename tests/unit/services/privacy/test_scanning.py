@@ -381,3 +381,48 @@ def test_what_ocr_reads_is_judged_by_its_words():
 
 def test_frames_are_spread_over_the_file():
     assert frames_to_look_at(3) == [0, 1, 2] and frames_to_look_at(101) == [0, 25, 50, 75, 100]
+
+
+def test_a_folder_that_cannot_be_entered_is_no_success(tmp_path, capsys, monkeypatch):
+    (tmp_path / "a" / "closed").mkdir(parents=True)
+    (tmp_path / "a" / "x.txt").write_text("clear\n")
+    walk = os.scandir
+
+    def refused(path="."):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return walk(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    for more in ([], ["--redact", "--out", str(tmp_path / "b")]):
+        assert main(["privacy", "scan", str(tmp_path / "a"), "--names", "own", "--ocr", "none", *more]) == 1
+        assert "this folder cannot be entered" in capsys.readouterr().out
+
+
+def test_a_table_without_a_header_shows_no_value_as_a_column(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("weber;1956;MRN 4711234\nkeller;1957;MRN 4711235\n")
+    main(["privacy", "scan", str(tmp_path), "--names", "own", "--ocr", "none"])
+    said = capsys.readouterr().out
+    assert "line 2, column 3" in said and "weber" not in said and "1956" not in said
+
+
+def test_names_that_macos_writes(tmp_path):
+    decomposed = "Ju\u0308rgen_Mu\u0308ller.txt"
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / decomposed).write_text("Patient: Mu\u0308ller, Ju\u0308rgen\nFrau\u00a0Eva\u00a0O\u0308zdemir\n")
+    found = scanned(tmp_path / "a")
+    assert [one.kind for one in found.findings] == ["name"] * 3 and "ller" not in found.findings[0].file
+    sources, _ = find_sources([tmp_path / "a"])
+    Cleaner(looker(), sources, tmp_path / "b").copy(sources)
+    (copy,) = (tmp_path / "b").glob("redacted-*")
+    assert copy.read_text() == "Patient: [NAME]\nFrau\u00a0[NAME]\n"
+
+
+def test_a_name_that_is_no_text_is_shown(tmp_path, capsys):
+    path = os.fsencode(tmp_path) + b"/\xff\n\x1b[31m.txt"
+    with open(path, "w") as file:
+        file.write("Patient: Hans Mueller\n")
+    assert main(["privacy", "scan", str(tmp_path), "--names", "own", "--ocr", "none"]) == 1
+    assert "\x1b[31m" not in capsys.readouterr().out
+    assert main(["privacy", "scan", str(tmp_path), "--names", "own", "--ocr", "none", "--json"]) == 1
+    json.loads(capsys.readouterr().out)
