@@ -29,8 +29,8 @@ NUMBERLIKE = re.compile(
     re.IGNORECASE,
 )
 """Whole texts that a spreadsheet takes for a number, date, time or truth value. JavaScript reads the same pattern."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-"""What begins a formula, or what our own mark of a text could be taken for."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What begins a formula, full-width signs too, or what our own mark of a text could be taken for."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\s[^>]*?\bhidden="(?:1|true)"[^>/]*>')
 _HIDDEN_COLUMNS = re.compile(rb'<(?:\w+:)?col\s(?=[^>]*?\bhidden="(?:1|true)")[^>]*>')

@@ -58,6 +58,9 @@ def test_xlsx_holds_texts_as_texts_and_says_what_does_not_fit(tmp_path: Path) ->
 
 
 HOSTILE = [
+    "\uff1d1+1",
+    "a;=1+1",
+    "a\t=1+1",
     "=1+1",
     "+1",
     "-1",
@@ -83,7 +86,7 @@ def test_every_text_comes_back_from_csv(tmp_path: Path) -> None:
     with open(path, encoding="utf-8-sig", newline="") as file:
         cells = [row["answer"] for row in csv.DictReader(file, strict=True)]
     assert [unguarded(cell) for cell in cells] == HOSTILE
-    assert not any(cell[:1] in ("=", "+", "-", "@", "\t", "\r") for cell in cells)
+    assert not any(cell[:1] in ("=", "+", "-", "@", "\t", "\r", "\uff1d") for cell in cells)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
