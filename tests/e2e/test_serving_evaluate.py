@@ -47,7 +47,7 @@ def make_checkpoint(tiny: Path, path: Path) -> None:
     draw = torch.Generator().manual_seed(0)
     for name, tensor in tensors.items():
         if "lora_B" in name:
-            tensors[name] = tensor + 0.2 * torch.randn(tensor.shape, generator=draw)
+            tensors[name] = tensor + 0.6 * torch.randn(tensor.shape, generator=draw)
     torch.save({"model": tensors, "epoch": 0, "config": {"model": MODEL_SECTION}}, path)
 
 
@@ -66,4 +66,5 @@ def test_served_answers_are_evaluations(sample: Path, tmp_path: Path) -> None:
             expected = answers(out / "results" / f"{name}-test" / "predictions.jsonl")
             found = answers(served / "predictions.jsonl")
             assert len(expected) > 20 and len(set(expected.values())) > 3
-            assert found == expected
+            assert "" in expected.values() if name == "vqa_rad" else max(map(len, expected.values())) > 800
+            assert found == expected, "those that end at the task's limit and the empty ones too"

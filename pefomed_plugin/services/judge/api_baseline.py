@@ -77,8 +77,10 @@ def _prompt(sample: Sample) -> str:
 
 
 def is_answer(entry: Mapping[str, Any]) -> bool:
-    """Whether a ledger entry settles its question: it says something besides what the model thought aloud."""
-    return bool(without_reasoning(entry.get("text") or ""))
+    """Whether a ledger entry settles its question: it says something besides what the model thought aloud, or is the
+    empty answer of a ``pefomed serve``, which evaluation would get too."""
+    text = entry.get("text")
+    return isinstance(text, str) and (not text or bool(without_reasoning(text)))
 
 
 def collect_predictions(
@@ -92,7 +94,7 @@ def collect_predictions(
     for sample, question in zip(samples, questions):
         entries = entries_of(ledger, question)
         entry = next((e for e in entries if is_answer(e)), entries[-1] if entries else {})
-        answer = without_reasoning(entry.get("text") or "") or None
+        answer = without_reasoning(entry["text"]) if is_answer(entry) else None
         producer = {
             "model": question.parameters["model"],
             "returned_model": entry.get("returned_model"),
@@ -101,7 +103,7 @@ def collect_predictions(
             "version": __version__,
             "prompt": _prompt(sample),
             "prompt_version": PROMPT_VERSION,
-            "fault": None if answer else entry.get("fault") or "only reasoning, no answer",
+            "fault": None if answer is not None else entry.get("fault") or "only reasoning, no answer",
             "origin": Origins({sample.dataset: origin}).to_json(),
         }
         predictions.append(Prediction.of(sample, answer, producer))

@@ -96,6 +96,9 @@ def _read_completion(body: Mapping[str, Any], dropped: tuple[str, ...]) -> tuple
         return None, "the answer has no choices"
     finish, text = _name(choice.get("finish_reason")), _text_of(message.get("content"))
     fault = _fault(text, bool(message.get("refusal")), finish == "length", finish == "content_filter")
+    own = body.get("pefomed")
+    if isinstance(own, dict) and own.get("ends_as_evaluated") is True and isinstance(text, str):
+        fault = None  # of pefomed serve: it is evaluation's, also where that cuts it or has nothing to say
     found = choice.get("logprobs")
     tokens = found.get("content") if isinstance(found, dict) else None
     usage = _usage(body, "prompt_tokens", "completion_tokens")

@@ -23,6 +23,8 @@ class Reply:
     task: str
     notes: Sequence[str] = ()
     prompt_tokens: int = 0
+    ends_as_evaluated: bool = True
+    """Whether nothing in the request could end the answer before evaluation would: no ``stop``, no smaller limit."""
     id: str = field(default_factory=lambda: "chatcmpl-" + uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -63,7 +65,7 @@ class Reply:
             "created": self.created,
             "model": self.model,
             "system_fingerprint": self.fingerprint,
-            "pefomed": {"task": self.task, "notes": list(self.notes)},
+            "pefomed": {"task": self.task, "notes": list(self.notes), "ends_as_evaluated": self.ends_as_evaluated},
         }
 
 

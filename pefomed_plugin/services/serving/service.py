@@ -144,9 +144,10 @@ class Service:
         spoken = read_messages(body.get("messages"))
         task, text = choose_task(spoken, engine.tasks, engine.instructions, settings.default_task)
         require_number(len(spoken.images), engine.most_images[task], task, spoken.text_param)
-        notes = list(spoken.notes)
-        if wanted.most_tokens is not None and wanted.most_tokens > engine.limits[task]:
-            notes.append(f"an answer to [{task}] has at most {engine.limits[task]} tokens here")
+        notes, limit = list(spoken.notes), engine.limits[task]
+        if wanted.most_tokens is not None and wanted.most_tokens > limit:
+            notes.append(f"an answer to [{task}] has at most {limit} tokens here")
+        is_whole = not wanted.stop and (wanted.most_tokens is None or wanted.most_tokens >= limit)
         images = {part.name: settings.reader.read(part) for part in spoken.images}
         question = Question(task, text, images, wanted.most_tokens, wanted.stop, wanted.top, wanted.streams)
         try:
@@ -154,4 +155,5 @@ class Service:
         except PefomedError as error:
             code = "context_length_exceeded" if getattr(error, "too_long", False) else "invalid_value"
             raise wrong(spoken.text_param, str(error), code) from None
-        return Chat(ready, Reply(settings.model, settings.fingerprint, task, notes, ready.prompt_tokens), wanted)
+        reply = Reply(settings.model, settings.fingerprint, task, notes, ready.prompt_tokens, is_whole)
+        return Chat(ready, reply, wanted)

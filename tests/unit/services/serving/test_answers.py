@@ -52,7 +52,7 @@ def test_an_answer(engine: EchoEngine) -> None:
         }
     ]
     assert found["usage"] == {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-    assert found["pefomed"] == {"task": "vqa", "notes": []}
+    assert found["pefomed"] == {"task": "vqa", "notes": [], "ends_as_evaluated": True}
     (asked,) = engine.asked
     assert (asked.task, asked.text, list(asked.images)) == ("vqa", "Is there a fracture?", [""])
     assert (asked.most_tokens, asked.stop, asked.top, asked.in_pieces) == (None, (), None, False)
@@ -66,6 +66,14 @@ def test_what_is_asked_of_the_answer(engine: EchoEngine) -> None:
     assert (token["token"], token["logprob"], bytes(token["bytes"])) == (" yes", -0.5, b" yes")
     assert [(it["token"], it["logprob"]) for it in token["top_logprobs"]] == [(" yes", -0.5), (" no", -1.0)]
     assert ask(engine, logprobs=True)["choices"][0]["logprobs"]["content"][0]["top_logprobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "whole"),
+    [({"max_tokens": 20}, True), ({"max_tokens": 1024}, True), ({"max_tokens": 19}, False), ({"stop": "."}, False)],
+)
+def test_whether_an_answer_ends_where_evaluation_ends_it(engine: EchoEngine, more: Any, whole: bool) -> None:
+    assert ask(engine, **more)["pefomed"]["ends_as_evaluated"] is whole
 
 
 def test_what_changes_nothing_is_said(engine: EchoEngine) -> None:
