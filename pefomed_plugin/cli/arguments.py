@@ -12,6 +12,8 @@ from ..errors import ConfigError
 from ..provenance import RunRecord, find_image_roots
 from ..reporting.results import Run, read_run
 from ..scoring.breakdown import AXES
+from ..services.console import say
+from ..storage import set_aside
 
 _Number = TypeVar("_Number", int, float)
 _LARGEST_SIDE = 16_384
@@ -129,6 +131,22 @@ def image_roots_of(
 def add_permission(parser: argparse.ArgumentParser, what: str) -> None:
     """``--i-have-permission``, for data sets that are not public."""
     parser.add_argument("--i-have-permission", action="store_true", help=what)
+
+
+def page_file(text: str) -> Path:
+    """An HTML file to write, which replaces nothing but a page, for argparse."""
+    path = Path(text)
+    if path.suffix.lower() not in (".html", ".htm", ""):
+        raise argparse.ArgumentTypeError(f"{path}: a page; end its name with .html")
+    if path.is_file() and not path.read_bytes()[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise argparse.ArgumentTypeError(f"{path} holds something else than a page; choose another name")
+    return path
+
+
+def make_room(path: Path) -> None:
+    """Set aside what is where a command writes its file, and say so."""
+    if path.exists():
+        say(f"{path} was there already; it is now {set_aside(path)}")
 
 
 def existing_folder(text: str) -> Path:

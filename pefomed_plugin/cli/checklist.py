@@ -11,7 +11,8 @@ from ..reporting.checklists import GUIDELINES
 from ..reporting.rendering import Shown, to_markdown
 from ..reporting.results import read_run
 from ..services.console import say
-from ..storage import set_aside, write_text
+from ..storage import write_text
+from .arguments import make_room
 from .next_step import NextStep, again, page_of
 from .output import Output, add_json_argument
 
@@ -46,8 +47,7 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.out:
         parts = [warning(found.origins)]
         parts += [to_markdown(table) for table in tables]
-        if arguments.out.exists():  # somebody may have gone on with it by hand
-            say(f"{arguments.out} was there already; it is now {set_aside(arguments.out)}")
+        make_room(arguments.out)  # somebody may have gone on with it by hand
         write_text(arguments.out, "\n\n".join(part for part in parts if part) + "\n")
         say(f"wrote {arguments.out}")
     brief = [checklist_table(GUIDELINES[name], filled, whole=False) for name, filled in answers.items()]

@@ -12,7 +12,7 @@ from ..reporting.leaks import parting_axes
 from ..reporting.reliance import reliance_tables
 from ..reporting.rendering import to_data
 from ..storage import write_json, write_text
-from .arguments import add_axes, add_evaluations, read_evaluations
+from .arguments import add_axes, add_evaluations, make_room, read_evaluations
 from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> Output:
         **findings.data,
     }
     further = [*groups, *findings.tables, *looked]
+    if arguments.out is not None:
+        make_room(arguments.out)
     if arguments.out is not None and arguments.out.suffix == ".json":
         write_json(arguments.out, data)
     elif arguments.out is not None:

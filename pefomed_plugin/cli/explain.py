@@ -16,7 +16,7 @@ from ..services.console import quote_words, say
 from ..services.private_files import keep_private
 from ..storage import write_json
 from ._model import add_model_arguments, load_model
-from .arguments import count_from_1
+from .arguments import count_from_1, make_room
 from .next_step import NextStep, page_of, pefomed
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ def _explain_image(arguments: argparse.Namespace) -> int:
     print(in_words(found))
     keep_private(["medical_custom"])
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    draw_overlay(model.open(arguments.image), found.drops, SCALE).save(arguments.out)
+    picture = draw_overlay(model.open(arguments.image), found.drops, SCALE)
+    make_room(arguments.out)
+    picture.save(arguments.out)
     print(f"written to {arguments.out}; a map shows what the answer leans on, not where a finding is")
     return 0
 

@@ -14,7 +14,7 @@ from ..reporting.results import Answered, Run, read_run
 from ..requirements import require
 from ..scoring.breakdown import check_axes, places_of_groups, says_nothing
 from ..scoring.metrics_file import PREDICTIONS
-from .arguments import add_floor_argument, axes_given
+from .arguments import add_floor_argument, axes_given, make_room
 from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
@@ -81,6 +81,8 @@ def run(arguments: argparse.Namespace) -> Output:
         for axis in arguments.by
     ]
     notice = found.origins.notice
+    for path in arguments.out:
+        make_room(path)
     plot_side_by_side(panels, arguments.out, [notice] if notice else [])
     breakdowns = [breakdown for _, of_axis in panels for breakdown in of_axis]
     shown: list[Shown] = [*map(breakdown_table, breakdowns), *([notice] if notice else [])]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, bullets
-from .arguments import add_axes, add_evaluations, add_image_arguments, image_roots_of, read_evaluations
+from .arguments import add_axes, add_evaluations, add_image_arguments, image_roots_of, page_file, read_evaluations
 from .next_step import NextStep, opening
 
 _OF_ANSWERS = {
@@ -23,7 +23,7 @@ _OF_ANSWERS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_evaluations(parser, "the page is about the first; the answers of further ones stand beside its own")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
+    parser.add_argument("--out", type=page_file, required=True, metavar="FILE", help="HTML file to write")
     add_image_arguments(parser)
     parser.add_argument(
         "--full-images",

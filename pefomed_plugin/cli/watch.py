@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from ..services.console import make_console, say
-from .arguments import above_0
+from .arguments import above_0, page_file
 from .next_step import NextStep, again, opening
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="output_dir of a training, under way or done")
     parser.add_argument("--label", action="append", default=[], metavar="LABEL", help="name of a run, one for each")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="HTML page with the curves, written anew as they grow")
+    parser.add_argument(
+        "--out", type=page_file, metavar="FILE", help="HTML page with the curves, written anew as they grow"
+    )
     parser.add_argument("--every", type=above_0, default=5.0, metavar="S", help="seconds between two looks (default 5)")
     parser.add_argument("--once", action="store_true", help="look once and end")
     parser.epilog = "example: pefomed watch output/stage2 output/stage2_rank16 --out output/training.html"

@@ -15,6 +15,9 @@ OTHER_CARD = "README.pefomed.md"
 MARK = "<!-- Written by pefomed. To keep changes of your own, delete this line: the card is then left alone. -->"
 
 
+_OF_A_MODEL = "\npipeline_tag:"
+
+
 def front_matter(content: Mapping[str, Any]) -> str:
     """The YAML block that the Hugging Face hub reads."""
     import yaml  # late: heavy
@@ -44,13 +47,14 @@ def join(parts: Sequence[str]) -> str:
 
 
 def write_card(folder: Path, text: str) -> Path:
-    """Write a card; the file written (see ``CARD`` and ``OTHER_CARD``).
+    """Write a card; the file written (see ``CARD`` and ``OTHER_CARD``). One of data and one of a model stay apart.
 
     Raises:
         DataError: the folder cannot be written.
     """
     path = Path(folder) / CARD
-    if path.is_file() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
+    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if path.is_file() and (MARK not in before or (_OF_A_MODEL in before) != (_OF_A_MODEL in text)):
         path = path.with_name(OTHER_CARD)
     write_text(path, text)
     return path

@@ -99,7 +99,7 @@ def test_what_is_read_back_is_checked_as_well(
     folder = results_of(tmp_path)
     case(folder / "predictions.jsonl")
     out = tmp_path / "run" / ("out.md" if command == "compare" else "out.html")
-    out.write_text("of before", encoding="utf-8")
+    out.write_text("<!doctype html>of before", encoding="utf-8")
     arguments = [command, str(tmp_path / "run"), "--out", str(out), *(["--no-images"] if command == "report" else [])]
     check_refused(arguments, CASES[case], tmp_path, capsys)
 

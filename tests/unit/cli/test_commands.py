@@ -221,7 +221,7 @@ def test_an_errors_own_exit_code(command):
 def test_interrupted(command, capsys):
     command(raising(KeyboardInterrupt()))
     assert main(["doctor"]) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    assert capsys.readouterr().err == "interrupted\nnext: pefomed doctor\n"
 
 
 def test_json_alone_is_on_the_standard_output(command, capsys):

@@ -13,6 +13,7 @@ import pytest
 from pefomed_plugin import embedded
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import DataError, failed_to_write, why
+from tests.unit.reporting.made import answers, make_run
 
 
 @pytest.fixture
@@ -103,6 +104,32 @@ def test_an_error_without_a_known_remedy_says_what_the_system_says() -> None:
     assert why(OSError(errno.EIO, "Input/output error")) == "Input/output error"
     assert why(OSError("of a library")) == "of a library"
     assert why(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")).startswith("byte 0 is not UTF-8; convert the file")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("answers.jsonl", "{}", "answers.jsonl: a page; end its name with .html"),
+        ("notes.html", "my notes", "notes.html holds something else than a page; choose another name"),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "watch"])
+def test_a_page_replaces_nothing_but_a_page(
+    at: Path, capsys: pytest.CaptureFixture, command: str, name: str, content: str, told: str
+) -> None:
+    (at / name).write_text(content)
+    with pytest.raises(SystemExit):
+        main([command, "folder", "--out", name])
+    assert told in " ".join(capsys.readouterr().err.split()) and (at / name).read_text() == content
+
+
+def test_what_a_command_would_overwrite_is_set_aside(at: Path, capsys: pytest.CaptureFixture) -> None:
+    run = make_run(at / "run", answers(["yes"] * 4))
+    for command in (["compare", str(run), "--out", "file.md"], ["compare", str(run), "--out", "numbers.json"]):
+        (at / command[-1]).write_text("mine")
+        assert main(command) == 0
+        assert (at / f"{command[-1]}.1").read_text() == "mine"
+        assert f"{command[-1]} was there already; it is now {command[-1]}.1" in capsys.readouterr().out
 
 
 def test_what_libraries_say_of_a_full_disk_is_told_as_that() -> None:

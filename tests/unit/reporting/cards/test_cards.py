@@ -233,8 +233,19 @@ def test_somebody_elses_readme_is_left_alone(prepared: Path) -> None:
     assert write_card(prepared, data_card(read_manifest(prepared))).name == OTHER_CARD
     assert (prepared / CARD).read_text() == "mine"
     (prepared / CARD).write_text("old\n" + MARK)
-    assert write_card(prepared, model_card(ModelFacts("x"))).name == CARD
-    assert "# x" in (prepared / CARD).read_text(encoding="utf-8")
+    assert write_card(prepared, data_card(read_manifest(prepared))).name == CARD
+    assert "VQA-RAD" in (prepared / CARD).read_text(encoding="utf-8")
+
+
+def test_a_card_of_a_model_does_not_take_the_place_of_that_of_data(prepared: Path) -> None:
+    """A run whose output_dir is the folder of prepared data."""
+    write_card(prepared, data_card(read_manifest(prepared)))
+    assert write_card(prepared, model_card(ModelFacts("x"))).name == OTHER_CARD
+    assert "VQA-RAD" in (prepared / CARD).read_text(encoding="utf-8")
+    assert "# x" in (prepared / OTHER_CARD).read_text(encoding="utf-8")
+    (prepared / CARD).unlink()
+    for name in ("x", "y"):
+        assert write_card(prepared, model_card(ModelFacts(name))).name == CARD
 
 
 # -- both --------------------------------------------------------------------------------------------------------------
