@@ -223,6 +223,23 @@ def test_one_answer_is_one_and_a_figure_without_an_interval_says_why(
     expect(page.locator(".set")).to_contain_text("12 samples, 6 images")
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+def test_an_open_answer_fits_a_small_screen_whatever_its_words(
+    tmp_path: Path, open_page: Callable[..., Page], runs: int
+) -> None:
+    rows = [replace(row, answer="x" * 400, prediction="y" * 400) for row in answers([True] * 2)]
+    given = [read_run(make_run(tmp_path / f"run{at}", rows)) for at in range(runs)]
+    write_report(given, tmp_path / "page.html", {"vqa_rad": make_images(tmp_path / "images", rows)})
+    page = open_page((tmp_path / "page.html").as_uri(), viewport={"width": 320, "height": 640})
+    page.locator(".card").first.click()
+    expect(page.locator("#detail")).to_be_visible()
+    wide = "((box) => box.scrollWidth > box.clientWidth)(document.querySelector('#detail'))"
+    assert not page.evaluate(wide) and page.evaluate("document.documentElement.scrollWidth") == 320
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#keys-title")).to_be_in_viewport()
+
+
 def test_texts_that_are_written_from_right_to_left_are_laid_out_so(
     tmp_path: Path, open_page: Callable[..., Page]
 ) -> None:
