@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import unicodedata
 from pathlib import Path
 
 from ...errors import ConfigError, why
@@ -61,9 +62,10 @@ class Pseudonyms:
         return _NAME.sub(lambda found: self._values.get(found.group(), found.group()), text)
 
     def alike(self, kind: str) -> int:
-        """How many of the values are another one but for case, blanks, leading zeros or ``.0`` at the end."""
+        """How many of the values are another one but for case, blanks, leading zeros, ``.0`` at the end, or signs that
+        nobody sees or that can be written in two ways."""
         values = {value for name, value in self._values.items() if name[0] == kind[0]}
-        return len(values) - len({_ZEROS.sub("", re.sub(r"\s|[.,]0+$", "", value.casefold())) for value in values})
+        return len(values) - len(set(map(_plain, values)))
 
     @property
     def said(self) -> str:
@@ -78,3 +80,9 @@ class Pseudonyms:
             f"patients and studies stand under names made with {made} in {self.path}: keep it private and keep it, as "
             f"another one gives other names{doubt if alike else ''}"
         )
+
+
+def _plain(value: str) -> str:
+    composed = unicodedata.normalize("NFKC", value).casefold()
+    seen = "".join(sign for sign in composed if unicodedata.category(sign) != "Cf")
+    return _ZEROS.sub("", re.sub(r"\s|[.,]0+$", "", seen))

@@ -34,6 +34,10 @@ MOST_BYTES = 2**30
 """Of a table that is read whole; a million reports of a hundred words have some 600 MB."""
 _AS_TEXT = re.compile(r'="([^"]*)"')
 """How programs write a number that a spreadsheet is to take for a text: ``="0012"``."""
+_ERROR = re.compile(r"#(?:N/A|NV|NAME\?|REF!|BEZUG!|VALUE!|WERT!|DIV/0!|NUM!|ZAHL!|NULL!|##+)")
+"""What a spreadsheet shows where a formula fails (English, German), or a column is too narrow."""
+_SHORTENED = re.compile(r"\d[.,]\d{1,5}E\+(?:09|[1-9]\d)")
+"""What a spreadsheet shows of a long number, and writes into a CSV."""
 _HINTS = {".json": "write one record a line, as .jsonl", **dict.fromkeys(UNREAD, "save it as .xlsx")}
 _LINES_ABOVE = 20
 """Looked at for a header that does not stand first."""
@@ -172,11 +176,16 @@ def _add_rows(
 ) -> None:
     too_many = f"; quote a text that holds a {delimiter}" if delimiter else ""
     too_few = "; fill the others in, or quote a text that holds a line break" if delimiter else ""
+    known = {(place, text.partition(":")[0]) for place, text in table.faulty_cells}
     for number, row in cells:
         where = f"{table.path.name}, {unit} {number}"
         if len(row) == len(header):
             if any(cell.strip() for cell in row):
                 table.rows.append((where, dict(zip(header, row))))
+                faults = ((place, _fault_of(cell.strip())) for place, cell in enumerate(row))
+                table.faulty_cells += [
+                    (place, f"{where}: {fault}") for place, fault in faults if fault and (place, where) not in known
+                ]
         else:
             remedy = too_many if len(row) > len(header) else too_few
             table.problems.append(f"{where}: {len(row)} cells, the header has {len(header)}{remedy}")
@@ -190,6 +199,15 @@ def _add_rows(
         table.said.append(
             f"{table.path.name}: columns without a name are left out, though they hold something: {which}"
         )
+
+
+def _fault_of(cell: str) -> str:
+    """What a spreadsheet did to a cell before it became text; empty where it is as it should be."""
+    if cell[:1] == "#" and _ERROR.fullmatch(cell):
+        return f"the error {cell} of a spreadsheet in a cell; correct its formula or text, and export it anew"
+    if "E+" in cell and _SHORTENED.fullmatch(cell):
+        return "a number that a spreadsheet shortened; format the column as text, enter it and export it anew"
+    return ""
 
 
 def _read_lines(path: Path) -> Table:
