@@ -7,6 +7,7 @@ from contextlib import redirect_stderr
 from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -280,6 +281,26 @@ def test_half_precision_device_map_and_saving_again(talk: dict[str, Any], tmp_pa
     ours = load(tmp_path / "again").network  # what another program trained can be evaluated here
     found = ours.generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8)
     assert torch.equal(found, wanted)
+
+
+def test_a_tuple_for_those_who_ask_for_one(talk: dict[str, Any]) -> None:
+    batch = golden_batch(talk["processor"])
+    with torch.no_grad():
+        named = talk["model"](**batch, labels=batch["input_ids"])
+        loss, logits, *_ = talk["model"](**batch, labels=batch["input_ids"], return_dict=False)
+    assert torch.equal(loss, named.loss) and torch.equal(logits, named.logits)
+
+
+@pytest.mark.parametrize("with_adapter", [False, True])
+def test_a_disk_that_is_too_small_is_named_before_anything_is_written(
+    talk: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_adapter: bool
+) -> None:
+    parts = parts_of(
+        read_contents(talk["folder"].parent / "checkpoint.pth"), LLAMA, talk["folder"].parent / "eva_vit.pth"
+    )
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(CheckpointError, match=rf"{tmp_path} has 0.0 GB free, the exported model needs"):
+        export(parts, tmp_path / "out", with_adapter=with_adapter)
 
 
 def test_our_load_reads_the_folder(talk: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: P
         raise CheckpointError(
             f"{base.folder} is a whole exported model, of which LLaMA is a part; merge into the LLaMA itself"
         )
-    refuse_small_disk(folder, base.size_bytes, "the merged model")
+    refuse_small_disk(folder.parent, base.size_bytes, "the merged model")
     shards = Shards(folder)
     with progress("merging", len(base.shapes)) as advance:
         for key, tensor in merged_tensors(lora, base):
@@ -105,10 +105,10 @@ def merged_tensors(lora: Lora, base: LanguageFolder) -> Iterator[tuple[str, torc
             yield key, lora.whole[key].to(tensor.dtype) if key in lora.whole else tensor
 
 
-def refuse_small_disk(folder: Path, needed: int, what: str) -> None:
-    """Raises CheckpointError: fewer bytes are free than are to be written."""
-    free = shutil.disk_usage(folder).free
+def refuse_small_disk(place: Path, needed: int, what: str) -> None:
+    """Raises CheckpointError: in ``place``, where the result will lie, fewer bytes are free than are to be written."""
+    free = shutil.disk_usage(place).free
     if free < needed:
         raise CheckpointError(
-            f"{folder.parent} has {free / 1e9:.1f} GB free, {what} needs {needed / 1e9:.1f}; choose another --out"
+            f"{place} has {free / 1e9:.1f} GB free, {what} needs {needed / 1e9:.1f}; choose another --out"
         )

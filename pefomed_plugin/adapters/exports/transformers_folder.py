@@ -104,7 +104,7 @@ def write_transformers(parts: Parts, folder: Path) -> None:
     check_exportable(parts)
     tokenizer = _write_small_files(parts, folder)
     language = merged_tensors(parts.lora, parts.base) if parts.lora else parts.base.tensors()
-    dtype = _write_weights(parts, language, folder)
+    dtype = _write_weights(parts, language, folder, folder.parent)
     _write_json(folder / "config.json", _config(parts, tokenizer, dtype))
 
 
@@ -125,7 +125,7 @@ def write_with_adapter(parts: Parts, folder: Path, base_name: str) -> None:
     base.mkdir()
     adapter.mkdir()
     tokenizer = _write_small_files(parts, base)
-    dtype = _write_weights(parts, parts.base.tensors(), base, {APART: True})
+    dtype = _write_weights(parts, parts.base.tensors(), base, folder.parent, {APART: True})
     _write_json(base / "config.json", _config(parts, tokenizer, dtype))
     lora = parts.lora.for_whole_weights()
     save_tensors(adapter_tensors(lora, exported_name), adapter / ADAPTER_WEIGHTS)
@@ -224,12 +224,21 @@ def _config(parts: Parts, tokenizer: HubTokenizer, dtype: torch.dtype) -> dict[s
 
 
 def _write_weights(
-    parts: Parts, language: Iterator[tuple[str, torch.Tensor]], folder: Path, more: Mapping[str, Any] | None = None
+    parts: Parts,
+    language: Iterator[tuple[str, torch.Tensor]],
+    folder: Path,
+    place: Path,
+    more: Mapping[str, Any] | None = None,
 ) -> torch.dtype:
-    """All tensors into shards, small ones first, ``more`` noted beside them; the language model's precision."""
+    """All tensors into shards, small ones first; the language model's precision.
+
+    Args:
+        place: where the whole export will lie.
+        more: noted beside the tensors.
+    """
     vision = _vision_tensors(parts)
     needed = parts.base.size_bytes + sum(tensor.numel() * tensor.element_size() for tensor in vision.values())
-    refuse_small_disk(folder.parent, needed, "the exported model")
+    refuse_small_disk(place, needed, "the exported model")
     noted = {key: value for key, value in noted_of(parts.contents).items() if key not in (RECORD, LANGUAGE_WEIGHTS)}
     noted.update({FAMILY: parts.base.family.name, ENCODER: parts.encoder.record(), MERGED: True, **(more or {})})
     shards, dtype = Shards(folder, noted), torch.float32

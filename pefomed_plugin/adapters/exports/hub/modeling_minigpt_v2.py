@@ -277,12 +277,12 @@ class MiniGPTv2ForConditionalGeneration(MiniGPTv2PreTrainedModel, GenerationMixi
         labels: torch.Tensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         **kwargs: Any,
-    ) -> CausalLMOutputWithPast:
+    ) -> Any:
         """Logits (B, T, vocabulary), and with ``labels`` the mean cross-entropy over all that are not -100.
 
-        Further arguments as of ``MiniGPTv2Model``.
+        Further arguments as of ``MiniGPTv2Model``; ``return_dict=False`` gives a tuple.
         """
-        kwargs.pop("return_dict", None)
+        is_tuple = kwargs.pop("return_dict", None) is False
         outputs = self.model(
             input_ids=input_ids,
             pixel_values=pixel_values,
@@ -299,7 +299,8 @@ class MiniGPTv2ForConditionalGeneration(MiniGPTv2PreTrainedModel, GenerationMixi
             vocabulary = self.config.text_config.vocab_size
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocabulary, **kwargs)
         rest = {name: value for name, value in outputs.items() if name != "last_hidden_state"}
-        return CausalLMOutputWithPast(loss=loss, logits=logits, **rest)
+        found = CausalLMOutputWithPast(loss=loss, logits=logits, **rest)
+        return found.to_tuple() if is_tuple else found
 
     def _expand_inputs_for_generation(
         self,
