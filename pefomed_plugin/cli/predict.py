@@ -19,6 +19,7 @@ from ..services.judge.prices import estimate_tokens
 from ..services.judge.server import server_url
 from ..services.judge.settling import take_stock
 from ..services.judge.ways import Way
+from ..services.outbound import ANSWERS
 from ..services.private_files import keep_private
 from ..storage import write_records
 from ._answers import set_other_answers_aside
@@ -97,7 +98,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     keep_private([arguments.dataset], {arguments.dataset: data_origin(arguments.root)})
     if not arguments.dry_run:
         chat = OpenAIChat(arguments.timeout, leave_out=arguments.leave_out)
-        chat.clear([arguments.dataset], origins={arguments.dataset: data_origin(arguments.root)})
+        chat.clear([arguments.dataset], origins={arguments.dataset: data_origin(arguments.root)}, way=ANSWERS)
         chat.require(arguments.endpoint)
     optional = {"temperature": arguments.temperature, "max_tokens": arguments.max_tokens or None}
     parameters = {

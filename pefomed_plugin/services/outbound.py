@@ -50,6 +50,7 @@ class Way:
 
 
 CHAT = Way("chat API", "its texts", "use --judge local or a server of your own")
+ANSWERS = Way("chat API", "its questions and images", "use a server of your own (OPENAI_BASE_URL)")
 TRACKER = Way("wandb", "its run's settings and curves", "leave run.wandb out, or set run.wandb.mode=offline")
 PAGE = Way("page", "its answers and images", "leave --host out")
 OTHERS = Way("not declared", "what nobody here knows", "do without it")

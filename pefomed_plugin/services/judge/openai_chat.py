@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError, PefomedError
 from ..console import say
-from ..outbound import CHAT, open_passage
+from ..outbound import CHAT, Way, open_passage
 from .chat import RESPONSES, ChatRequest, Gate, NoReply, RefusedRequest, Reply, closing_on_error
 from .refusals import (
     LONGEST_RETRY_AFTER_S,
@@ -81,14 +81,20 @@ class OpenAIChat:
         threading.Thread(target=self._loop.run_forever, daemon=True, name="requests").start()
         weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
 
-    def clear(self, datasets: Iterable[str], given: bool = False, origins: Mapping[str, str] | None = None) -> None:
+    def clear(
+        self,
+        datasets: Iterable[str],
+        given: bool = False,
+        origins: Mapping[str, str] | None = None,
+        way: Way = CHAT,
+    ) -> None:
         """Ask the gate whether texts of these data sets may go to the server; before that nothing leaves this machine.
 
         Raises:
             ConfigError: as ``open_passage``.
         """
         self._exit.passage = open_passage(
-            CHAT, self.destination, datasets, is_local=self.is_local, given=given, origins=origins
+            way, self.destination, datasets, is_local=self.is_local, given=given, origins=origins
         )
 
     @property

@@ -132,3 +132,14 @@ def test_other_answers_that_are_there_are_set_aside(predict, tmp_path):
     assert code == 0 and "there were other answers" in shown
     assert (tmp_path / "out" / "predictions.jsonl.1").read_bytes() == before
     assert "other answers" not in predict("--temperature", "0.5", rule=lambda *_: reply("No."))[1]
+
+
+def test_what_may_not_leave_is_refused_with_a_way_that_this_command_has(tmp_path, monkeypatch, capsys):
+    write_release(tmp_path / "vqa_rad")
+    monkeypatch.setattr("pefomed_plugin.services.outbound.not_public", lambda *_: ["vqa_rad"])
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://192.0.2.1/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-invented")
+    assert main(["predict", "vqa_rad", str(tmp_path / "vqa_rad"), "--api", "m", "--out", str(tmp_path / "out")]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "vqa_rad: not a public data set, and its questions and images would go to 192.0.2.1" in said
+    assert "--judge" not in said and "a server of your own" in said and not (tmp_path / "out").exists()
