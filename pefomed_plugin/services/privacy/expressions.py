@@ -35,7 +35,7 @@ _YEAR = r"(?:1[89]|2[0-2])\d\d"
 _TITLE = (
     r"(?:Univ\.-?\s?)?(?:Prof(?:essor)?\.?|Priv\.-?\s?Doz\.?|PD|"
     r"(?:Dr\.?|Dipl\.-?\s?Med\.)(?:\s?(?:med|rer|nat|phil|dent|habil|univ|h\.\s?c)\b\.?)*|"
-    r"Doctor|Mr\.?|Mrs\.?|Ms\.?|Pt\.|"
+    r"Doctor|Mr\.?|Mrs\.?|Ms\.?|Pt\.|Drs\.|"
     r"Miss|Herrn?|Frau|Kolleg(?:e|in|en)|Hr\.|Fr\.|Nurse|Schwester|Pfleger|OA|Oberarzt|Oberärztin|Chefarzt|"
     r"Mme|Mlle|Sra?\.|Srta\.|Sayın)"
 )
@@ -47,7 +47,9 @@ _PERSON_LABEL = (
     r"Full name|Name|Nachname|Vorname|"
     r"Familienname|Surname|Last name|First name|Given name|Geburtsname|Referring(?: physician| doctor)?|"
     r"Ordering (?:physician|provider)|"
-    r"Requested by|Attending(?: physician)?|Physician|Radiologist(?:e?in)?|Radiologe|Dictated by|"
+    r"Requested by|Attending(?: physician)?|Physician|Radiologist(?:e?in)?|Radiologe|Pt|Pat\.?|Surgeon|"
+    r"Technologist|Sonographer|Provider|PCP|Consultant|Resident|Fellow|MTRA?|Anforderer|Überw\. Arzt|"
+    r"(?:Assistenz|Ober|Chef|Stations)arzt|Dictated by|"
     r"Transcribed by|Read by|"
     r"Reported by|(?:Electronically )?Signed(?: by)?|Überweiser(?:in)?|Zuweiser(?:in)?|"
     r"Zuweisende[rn]? (?:Arzt|Ärztin)|"
@@ -72,8 +74,8 @@ _KIN = (
 )
 _NUMBER_WORD = r"[- _.]{0,2}(?:(?:number|nummer|num|no|nr|id|identifier)\b\.?|#)"
 _ID_LABEL = (
-    r"(?:(?i:MRN|KVNR|SSN|NIR|med(?:ical)?\.?[- ]?rec(?:ord)?\.?|accession|social security|NHS|insurance|policy|"
-    r"encounter|account|license|historia clínica|T\.?C\.? kimlik|dossier)"
+    r"(?:(?i:MRN|KVNR|SSN|NIR|acc(?=\s?[:#])|med(?:ical)?\.?[- ]?rec(?:ord)?\.?|accession|social security|"
+    r"NHS|insurance|policy|encounter|account|license|historia clínica|T\.?C\.? kimlik|dossier)"
     rf"(?i:{_NUMBER_WORD})?|"
     r"(?i:patient(?:en|'s|s)?|pat|acc|fall|aufnahme|aufn|versicherten|versicherungs|vers|kv|member|auftrags|"
     r"untersuchungs|befund|order|visit|case|chart|ausweis|personal|unit|exam|study)\.?"
@@ -134,7 +136,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("address", rf"\b(?P<value>{_ROAD}{_STATE})"),
     ("address", rf"{_START}(?P<value>{_ABROAD})"),
     ("address", rf"{_START}(?P<value>{_WORD}(?:\s{_WORD})?,\s(?:{_STATES})\s\d{{5}}(?:-\d{{4}})?)\b"),
-    ("address", rf"{_START}(?P<value>D-\d{{5}}\s{_WORD})"),
+    ("address", rf"(?:(?i:wohnhaft in)\s|{_START}(?=D-))(?P<value>(?:D-)?\d{{5}}\s{_WORD})"),
     (
         "ymd",
         rf"{_EDGE}(?P<value>(?P<y>{_YEAR})(?P<s>[-/.])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}})(?:[T ]"
@@ -179,7 +181,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "date",
         rf"\b(?:[Oo]n|[Dd]ated|[Ff]rom|[Ss]ince)\s(?P<value>(?:{_MONTHS})\.?\s\d{{1,2}}|(?:0?[1-9]|1[0-2])"
-        rf"/(?:0?[1-9]|[12]\d|3[01]))(?![\w/.]|\s?(?:mm|cm))",
+        rf"/(?:0?[1-9]|[12]\d|3[01]))(?![\w/.]|\s?(?:mm|cm)|\sof\b|\sto\s\d/)",
     ),
     (
         "date",

@@ -49,7 +49,8 @@ Ap Pa Ct Mr Mri Xr Us
 NO_NAMES = frozenset(_NEVER.split())
 """Words that stand where a name could, after a title or a label."""
 _BEHIND = """
-Syndrome Disease Sign Line Lines Catheter Tube Scan View Node Nodes Hilf Klinik Krankenhaus Hospital Stent Score Test
+Arbor Syndrome Disease Sign Line Lines Catheter Tube Scan View Node Nodes Hilf Klinik Krankenhaus Hospital Stent Score
+Test
 """
 NO_FAMILY_NAMES = NO_NAMES | frozenset(_BEHIND.split())
 """Words behind a given name that make it no person: Maria Hilf."""
