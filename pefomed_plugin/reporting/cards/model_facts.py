@@ -17,7 +17,7 @@ from ...readers import DatasetSpec, describe
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
 from ...readers.textfiles import read_json_lines, read_json_object
 from ...requirements import installed_version
-from ...scoring.metrics_file import PREDICTIONS
+from ...scoring.metrics_file import METRICS, PREDICTIONS, read_metrics
 from ...vision_encoders import VIT_G, VisionEncoder
 from ..comparison.lineage import TrainingRun, training_runs
 from ..results import Run
@@ -146,21 +146,26 @@ def gather_facts(
 
 
 def _figures(folder: Path, weights: Path | None) -> dict[str, Any]:
-    """Metrics by test set, without those that the answers' own record says are of other weights."""
-    metrics = folder / "metrics.json"
-    if not metrics.is_file():
-        return {}
-    own = file_sha256(weights) if weights is not None and weights.is_file() else None
-    found = {}
+    """Metrics by test set, without those that the answers' own record says are of other weights.
+
+    The run's own ``metrics.json`` is of its end; what was scored since, and floors, stand beside the answers.
+    """
+    metrics = folder / METRICS
+    found: dict[str, Any] = {}
     kinds = {"results": "Mapping[str, Mapping] | None"}
-    for key, figures in (read_json_object(metrics, kinds, what="a metrics file").get("results") or {}).items():
-        answers = folder / "results" / key / PREDICTIONS
-        first = next(iter(read_json_lines(answers)), None) if answers.is_file() else None
-        producer = first[1].get("producer") if first and isinstance(first[1], dict) else None
-        answered_by = producer.get("checkpoint_sha256") if isinstance(producer, dict) else None
-        if own is None or answered_by in (None, own):
-            found[key] = figures
-    return found
+    if metrics.is_file():
+        found.update(read_json_object(metrics, kinds, what="a metrics file").get("results") or {})
+    found.update({path.parent.name: read_metrics(path) for path in sorted(folder.glob(f"results/*/{METRICS}"))})
+    own = file_sha256(weights) if weights is not None and weights.is_file() else None
+    return {key: figures for key, figures in found.items() if own is None or _answered_by(folder, key) in (None, own)}
+
+
+def _answered_by(folder: Path, test_set: str) -> str | None:
+    """Digest of the checkpoint that answered a test set; None where the answers do not say."""
+    answers = folder / "results" / test_set / PREDICTIONS
+    first = next(iter(read_json_lines(answers)), None) if answers.is_file() else None
+    producer = first[1].get("producer") if first and isinstance(first[1], dict) else None
+    return producer.get("checkpoint_sha256") if isinstance(producer, dict) else None
 
 
 def _trained_on(name: str, run: TrainingRun, *, earlier: bool) -> TrainedOn:

@@ -189,6 +189,21 @@ def test_figures_of_other_weights_are_left_out(tmp_path: Path) -> None:
         assert gather_facts(tmp_path, {}, {}, weights).figures == expected
 
 
+def test_what_was_scored_since_and_floors_are_on_the_card(tmp_path: Path) -> None:
+    """``metrics.json`` of a run is of its end; ``score`` and ``floors`` write beside the answers."""
+    (tmp_path / "metrics.json").write_text(json.dumps({"results": FIGURES}))
+    assert "without looking was not measured (`pefomed floors`)" in model_card(gather_facts(tmp_path, {}, {}))
+    (test_set,) = FIGURES
+    later = tmp_path / "results" / test_set / "metrics.json"
+    later.parent.mkdir(parents=True)
+    (scorer,) = FIGURES[test_set]["scores"]
+    floor = {"predictor": "most_frequent", "figures": {"overall": {"value": 31.9, "n": 4, "unit": "%"}}}
+    later.write_text(json.dumps({**FIGURES[test_set], "floors": {scorer: floor}}))
+    text = model_card(gather_facts(tmp_path, {}, {}))
+    assert "31.9" in text and "without looking: most_frequent" in text
+    assert "without looking 31.9" in str(front_of(text)["model-index"])
+
+
 # -- data cards --------------------------------------------------------------------------------------------------------
 
 
