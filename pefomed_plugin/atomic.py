@@ -7,6 +7,7 @@ back by whoever opens the folder next if the process did not get that far (docs/
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from .errors import DataError, why
+from .input_files import special_kind
 from .locks import NoLocks, has_ended, holder_of, take, write_holder
 
 _FRESH, _UNDO, _DONE = ".begun-", ".undo-", ".done-"
@@ -37,9 +39,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     killed processes left of the same file is removed.
 
     Raises:
-        OSError: the folder cannot be written or the disk is full.
+        OSError: the folder cannot be written, the disk is full, or ``path`` is a folder, a device, a pipe or a socket,
+            whose place no file may take (root could, and ``/dev/null`` would be gone).
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    kind = special_kind(path) if path.exists() else None
+    if kind:
+        raise OSError(errno.ENOTSUP, f"it is {kind}, not a file; name a file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     drop_abandoned(path)
     partial, handle = _create(path)

@@ -25,12 +25,17 @@ _KINDS = {
 }
 
 
+def special_kind(path: Path) -> str | None:
+    """What ``path`` is if it is no file or folder: ``a device``. Raises OSError where nothing is there to be seen."""
+    return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode))
+
+
 def refuse_special(path: Path) -> None:
     """Raises DataError if ``path`` is a named pipe, a device or a socket, which is not opened.
 
     OSError: there is no such file, or it cannot be looked at.
     """
-    kind = _KINDS.get(stat.S_IFMT(os.stat(path).st_mode))
+    kind = special_kind(path)
     if kind:
         raise DataError(f"cannot read {path}: it is {kind}, not a file; write what it gives into a file, and name that")
 

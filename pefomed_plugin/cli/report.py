@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the runs and write the page."""
+    if arguments.out.is_dir():  # before the images are looked at
+        raise ConfigError(
+            f"--out {arguments.out} is a folder; name the HTML file in it: {arguments.out / 'report.html'}"
+        )
     from ..reporting.page.explorer import write_report  # late: loads PIL
     from ..reporting.page.full_images import linked_folder  # late: loads PIL
 

@@ -250,3 +250,21 @@ def test_a_table_for_people_names_the_lines_beside_it(tmp_path):
     (tmp_path / "a.jsonl").touch()
     with pytest.raises(DataError, match="a table for people; programs read .*a.jsonl"):
         read_predictions(tmp_path / "a.csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_keeps_its_place(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"cannot write .*pipe: it is a named pipe, not a file; name a file"):
+        write_text(tmp_path / "pipe", "text")
+    assert (tmp_path / "pipe").is_fifo() and [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    (tmp_path / "null").symlink_to(os.devnull)
+    with pytest.raises(DataError, match="it is a device"):
+        write_text(tmp_path / "null", "text")
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_folder_without_a_name_of_its_own_is_told_as_any_folder(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="it is a folder where a file is needed"):
+        write_text(Path(name), "text")
