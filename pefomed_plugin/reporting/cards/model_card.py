@@ -191,7 +191,7 @@ def _history(facts: ModelFacts) -> str:
 def _figures(facts: ModelFacts) -> str:
     figures = figures_with_floors(facts.figures)
     columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS, *floor_columns(figures)]
-    floors = floor_lines(facts.figures) or ["What is reached without looking was not measured (`pefomed floors`)."]
+    floors = floor_lines(facts.figures) or ["What is reached without looking was not measured (pefomed floors)."]
     notes = ["Intervals are bootstraps over studies or images.", *floors]
     return to_markdown(Table("", columns, figures, notes)) or "None: no metrics.json of these weights lay beside them."
 

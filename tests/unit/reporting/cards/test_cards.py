@@ -192,7 +192,7 @@ def test_figures_of_other_weights_are_left_out(tmp_path: Path) -> None:
 def test_what_was_scored_since_and_floors_are_on_the_card(tmp_path: Path) -> None:
     """``metrics.json`` of a run is of its end; ``score`` and ``floors`` write beside the answers."""
     (tmp_path / "metrics.json").write_text(json.dumps({"results": FIGURES}))
-    assert "without looking was not measured (`pefomed floors`)" in model_card(gather_facts(tmp_path, {}, {}))
+    assert "without looking was not measured (pefomed floors)" in model_card(gather_facts(tmp_path, {}, {}))
     (test_set,) = FIGURES
     later = tmp_path / "results" / test_set / "metrics.json"
     later.parent.mkdir(parents=True)
