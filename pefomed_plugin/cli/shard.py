@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import ConfigError
 from ..origins import manifest_origin
-from ..readers.prepared import read_manifest, read_prepared
+from ..readers.prepared import is_prepared, read_manifest, read_prepared
 from ..reporting.rendering import show_table
 from ..reporting.table import COUNT, FIGURE, Column, Table
 from ..services.console import quote_words
@@ -40,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ..services.images.decoding import ImagePolicy  # late: loads PIL
 
     release, out = read_prepared(arguments.prepared), arguments.out
+    if is_prepared(out):
+        raise ConfigError(f"{out} holds what pefomed prepare wrote; write shards to a folder of their own")
     manifest = read_manifest(arguments.prepared)
     keep_private([release.dataset], {release.dataset: manifest_origin(manifest)})
     policy = manifest["image_policy"]

@@ -34,7 +34,9 @@ def check_images(name: str, section: DatasetConfig, run: RunConfig) -> list[Find
     try:
         source = read_storage(storage)
         if source is not None and not source.is_remote and (Path(source.base) / SHARD_INDEX).is_file():
-            return _check_shards(name, Path(source.base), source.names, dict.fromkeys(splits), run)
+            folder = Path(source.base)
+            wrong = _misfits(name, folder, source.names, section)
+            return wrong or _check_shards(name, folder, source.names, dict.fromkeys(splits), run)
         if source is not None:
             return []
         release = read_dataset(name, section)
@@ -79,6 +81,20 @@ def _check_split(name: str, split: str, samples: list[Sample], release: Release,
     if problem:
         return Finding("data", what, ERROR, f"{counted}; {problem}", "pefomed prepare opens every image and lists them")
     return Finding("data", what, OK, f"{counted}, all there; {len(chosen)} samples' opened")
+
+
+def _misfits(name: str, folder: Path, names: Sequence[str] | None, section: DatasetConfig) -> list[Finding]:
+    """What a run refuses of shards that are whole: of another data set, or of images of another size."""
+    from ..adapters.data.shard_splits import check_dataset, check_image_size  # late: loads torch
+
+    try:
+        shards = next(iter(open_shards(folder, names).values()))
+        check_dataset(name, ShardFiles(folder, shards)[0], folder / shards[0].file)
+        for size in {step.get("image_size") for step in (section.vis_processor.train, section.vis_processor.eval)}:
+            check_image_size(name, folder, size)
+    except PefomedError as error:
+        return from_error("data", "data set " + name, error, "docs/shards.md")
+    return []
 
 
 def _check_shards(

@@ -59,3 +59,10 @@ def test_another_size_into_the_same_folder(prepared: Path, tmp_path: Path, capsy
 def test_a_release_has_to_be_prepared_first(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert shard(write_rad(tmp_path / "rad", LEAKY), "--out", tmp_path / "shards") == 2
     assert "prepare the data set first" in capsys.readouterr().err
+
+
+def test_shards_lie_in_no_prepared_folder(prepared: Path, capsys: pytest.CaptureFixture) -> None:
+    """It would be both, and a run would take it for one of them."""
+    assert shard(prepared, "--out", prepared, "--image-size", 16) == 2
+    assert "holds what pefomed prepare wrote" in capsys.readouterr().err
+    assert not list(prepared.glob("*.tar"))
