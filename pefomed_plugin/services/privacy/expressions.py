@@ -15,10 +15,11 @@ _CAPITAL, _LETTER = "A-ZÄÖÜÀ-ÖØ-ÞĞİŞ", r"\w\u0300-\u036f"
 """Accents may be letters of their own (NFD), as macOS writes them in names of files."""
 _WORD = rf"[{_CAPITAL}][{_LETTER}'’-]{{1,40}}"
 _START = r"(?<![\w'’-])"
+_LABELS_BEHIND = r"(?!(?:MRN|DOB|SSN|NHS|ID|Tel|Fax|Geb)\b)"
 _NAME = (
     rf"(?:[{_CAPITAL}]\.\s?){{0,2}}{_WORD}"
-    rf"(?:,?[ \xa0\^]\s?(?:(?:von|van|de|der|zu|la|al|bin)\s)*(?:{_WORD}|[{_CAPITAL}]\.?(?![{_LETTER}]"
-    rf"))){{0,3}}"
+    rf"(?:,?[ \xa0\^]\s?{_LABELS_BEHIND}(?:(?:von|van|de|der|zu|la|al|bin)\s)*"
+    rf"(?:{_WORD}|[{_CAPITAL}]\.?(?![{_LETTER}]))){{0,3}}"
 )
 _MONTHS = (
     "January|February|March|April|May|June|July|August|September|October|November|December|Januar|Februar|März|Maerz|"

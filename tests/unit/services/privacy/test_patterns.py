@@ -144,6 +144,14 @@ def test_what_was_taken_out_before_is_understood(text):
     assert spans == [] and marks
 
 
+def test_a_label_behind_a_name_is_none_of_it():
+    text = "Patient: Hans Weber, MRN 4711234"
+    assert [(one.kind, text[one.start : one.end]) for one in find_spans(text)[0]] == [
+        ("name", "Hans Weber"),
+        ("id", "4711234"),
+    ]
+
+
 def test_tags_within_what_is_replaced_stay():
     assert in_place_of("Hans</b> <b>Weber", "name") == "[NAME]</b><b>"
 
