@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..baselines import PREDICTORS, predict_all
 from ..errors import ConfigError
 from ..origins import Origins, data_origin
+from ..reporting.cards import CARD, is_model_card
 from ..reporting.floors import floors_table
 from ..reporting.rendering import Shown
 from ..scoring import needs_answers_alone
@@ -50,6 +51,11 @@ def run(arguments: argparse.Namespace) -> Output:
         found = note_floors(asked.folder)
         shown += [floors_table(answered.key, found, specs), f"written to {asked.folder / FLOORS}"]
         data.append({"folder": str(asked.folder), "test_set": answered.key, "floors": found})
+    shown += [
+        f"{card} is from before these floors: pefomed checkpoint export writes a card with them"
+        for card in (place / CARD for place in arguments.runs)
+        if is_model_card(card)
+    ]
     return Output({"floors": data}, shown)
 
 

@@ -58,3 +58,9 @@ def write_card(folder: Path, text: str) -> Path:
         path = path.with_name(OTHER_CARD)
     write_text(path, text)
     return path
+
+
+def is_model_card(path: Path) -> bool:
+    """Whether a file is a model card that was written here and is not kept by hand."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return MARK in text and _OF_A_MODEL in text

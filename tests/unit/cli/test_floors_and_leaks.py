@@ -12,6 +12,9 @@ from PIL import Image
 from pefomed_plugin.cli import main
 from pefomed_plugin.readers import read_data
 from pefomed_plugin.records import Prediction
+from pefomed_plugin.reporting.cards import write_card
+from pefomed_plugin.reporting.cards.model_card import model_card
+from pefomed_plugin.reporting.cards.model_facts import ModelFacts
 from pefomed_plugin.reporting.page.explorer_data import page_data
 from pefomed_plugin.reporting.results import read_run
 from pefomed_plugin.scoring.files import write_scores
@@ -88,6 +91,17 @@ def test_the_strongest_predictor_of_each_scorer_is_its_floor(run: Path, data: Pa
     figures = metrics(run)["floors"]["token_recall/llava_med"]["figures"]
     assert figures["overall"]["n"] == 1 and "organ CHEST" in figures
     assert "floor" in capsys.readouterr().out
+
+
+def test_the_card_of_the_run_is_called_older_than_its_floors(run: Path, data: Path, capsys) -> None:
+    write_card(run, model_card(ModelFacts("run")))
+    assert main(["floors", str(run), "--data", str(data)]) == 0
+    assert "README.md is from before these floors: pefomed checkpoint export" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    (run / "README.md").write_text("by hand")
+    assert main(["floors", str(run), "--data", str(data)]) == 0
+    assert "from before these floors" not in capsys.readouterr().out
 
 
 def test_a_table_of_runs_has_a_floor_row_and_bars_have_ticks(run: Path, data: Path, capsys) -> None:
