@@ -63,7 +63,6 @@ function setUpRater() {
   $("film").hidden = !session.images;
   $("answer-title").textContent = isSide ? "A" : session.title;
   $("second-part").hidden = !isSide;
-  $("comment").maxLength = session.commentLimit;
   $("scale").setAttribute("aria-label", isSide ? "Which " + session.text + " is better" : "Rating");
   $("scale").replaceChildren(...levels().map(({ value, label, word, when }) => make("button", {
     type: "button", value, title: word + ": " + when, "aria-pressed": "false", onclick: () => rate({ rating: value }),

@@ -26,7 +26,9 @@ function post(said) {
 async function save(item, said) {
   const seen = item.seen;
   const { comment, ...rating } = said;
-  const changed = comment !== undefined && comment !== seen;
+  const changed = comment !== undefined && comment !== seen, most = state.session.commentLimit;
+  if (changed && comment.length > most)  // not cut by the box, which would say nothing
+    throw new Error(`A comment has at most ${most.toLocaleString("en")} characters, and this one has ${comment.length.toLocaleString("en")}: shorten it.`);
   const answer = await post({ item: item.item, ...rating, ...(changed ? { comment, seen } : {}) });
   if (rating.rating !== undefined) item.cannot = false;
   if (rating.cannot) item.rating = null;

@@ -150,6 +150,31 @@ def test_what_another_window_has_said_is_told_and_counted(
     expect(new.locator("#saved-text")).to_have_text("Saved: item 1, 0. Another window had said 0.")
 
 
+def test_nothing_that_is_too_long_is_cut_in_silence(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(answers(2), "--all")
+    page = open_page(served.url, complains=True)
+    page.locator("#name").fill("a" * 41)
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#enter-problem")).to_contain_text("at most 40")
+    page.locator("#name").fill("anna")
+    page.get_by_role("button", name="Start").click()
+    check_item(page, "Item 1 of 2")
+    page.locator("#comment").fill("b" * 70_000)
+    page.keyboard.press("Escape")
+    expect(page.locator("#problem")).to_contain_text("at most 2,000 characters, and this one has 70,000")
+    page.keyboard.press("1")
+    expect(page.locator("#problem")).to_contain_text("Not saved. A comment has at most 2,000 characters")
+    check_item(page, "Item 1 of 2, not rated yet")
+    page.locator("#comment").fill("b" * 2000)
+    page.keyboard.press("Escape")
+    expect(page.locator("#problem")).to_be_hidden()
+    page.keyboard.press("1")
+    check_item(page, "Item 2 of 2")
+    assert [(rating, len(comment)) for _, _, rating, comment in served.saved()] == [(1, 2000)]
+
+
 def test_a_round_that_is_none_is_told_and_the_page_can_be_begun_again(
     serve: Callable[..., Served], open_page: Callable[..., Page]
 ) -> None:
