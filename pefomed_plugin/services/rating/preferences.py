@@ -6,7 +6,7 @@ A rater sees the answers as A and B in an order that is drawn for every item and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,11 +172,31 @@ def preferences_of(plan: RatingPlan, predictions: Sequence[Prediction], imported
     return found
 
 
-def write_preferences(path: Path, models: Sequence[str], preferences: Iterable[Preference]) -> None:
-    """A line with the two models, then one a verdict. Raises DataError where it cannot be written."""
+def write_preferences(path: Path, models: Sequence[str], preferences: Sequence[Preference]) -> None:
+    """A line with the two models, then one a verdict; an earlier state of the same study gives way.
+
+    Raises:
+        DataError: the file holds verdicts of another study, or cannot be written.
+    """
+    _refuse_other_study(path, models, preferences)
     head: dict[str, Any] = {"schema": SCHEMA, "models": list(models)}
     lines = [json.dumps(each, ensure_ascii=False) for each in (head, *map(asdict, preferences))]
     write_text(path, "\n".join(lines) + "\n")
+
+
+def _refuse_other_study(path: Path, models: Sequence[str], preferences: Sequence[Preference]) -> None:
+    """Raises DataError where verdicts would be lost: of two other models, or of raters that this study has not."""
+    if not path.exists():
+        return
+    try:
+        before, earlier = read_preferences(path)
+    except DataError:  # damaged: importing again is the remedy
+        return
+    raters = {each.rater for each in preferences}
+    lost = sorted({each.rater for each in earlier if each.rater and each.rater not in raters})
+    if tuple(models) != before or lost:
+        what = f"of {before[0]} and {before[1]}" if tuple(models) != before else f"of {', '.join(lost)}"
+        raise DataError(f"{path} holds preferences {what}, which this study has not; choose another --out")
 
 
 def read_preferences(path: Path) -> tuple[tuple[str, str], list[Preference]]:

@@ -157,3 +157,19 @@ def test_an_answer_that_was_emptied_is_an_edit(two, tmp_path, capsys, side):
     capsys.readouterr()
     assert main(["rate", "import", str(study), *sides]) == 2
     assert f"line 2: the answer {'A' if side == 'answer' else 'B'} was edited" in capsys.readouterr().err
+
+
+def test_one_study_does_not_take_the_place_of_another(two, tmp_path, capsys):
+    sides, out = [two[0], "--against", two[1]], str(tmp_path / "out")
+    for rater in ("anna", "boris"):
+        study = tmp_path / rater
+        assert main(["rate", "export", *sides, "--raters", rater, "--csv", "--out", str(study)]) == 0
+        fill(study / f"{rater}.csv", better("good"))
+    assert main(["rate", "import", str(tmp_path / "anna"), *sides, "--out", out]) == 0
+    assert main(["rate", "import", str(tmp_path / "anna"), *sides, "--out", out]) == 0, "the same study once more"
+    capsys.readouterr()
+    assert main(["rate", "import", str(tmp_path / "boris"), *sides, "--out", out]) == 2
+    assert "holds preferences of anna, which this study has not" in capsys.readouterr().err
+    assert {each.rater for each in read_preferences(tmp_path / "out")[1]} == {None, "anna"}
+    (tmp_path / "out" / "preferences.jsonl").write_text("cut")
+    assert main(["rate", "import", str(tmp_path / "boris"), *sides, "--out", out]) == 0, "a damaged one is replaced"
