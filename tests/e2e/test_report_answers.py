@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -119,6 +120,25 @@ def test_an_address_leads_to_filters_view_and_answer(folder: Path, open_page: Ca
     expect(page.locator("#detail")).to_contain_text("plain text")
     expect(page.locator("tr.answer").first).to_be_attached()
     expect(page.locator("#told")).to_have_text("")
+
+
+def test_an_address_names_run_and_score(tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    rows, scorers = answers([True, False] * 4), ["exact_match", "token_recall"]
+    runs = [read_run(make_run(tmp_path / name, rows, scorers), name) for name in ("one", "two", "three")]
+    write_report(runs, tmp_path / "page.html")
+    page = open_page((tmp_path / "page.html").as_uri())
+    choose(page, "f-run", "2")
+    last = page.locator("#f-scorer option").last
+    choose(page, "f-scorer", last.get_attribute("value"))
+    name = last.text_content()
+    expect(page).to_have_url(re.compile(re.escape(f"#?run=three&scorer={quote(name, safe='')}") + "$"))
+    rest = page.url.partition("#")[2]
+    write_report([runs[2], runs[0]], tmp_path / "anew.html")
+    page.goto((tmp_path / "anew.html").as_uri() + "#" + rest)
+    expect(page.locator("#count")).to_contain_text(f"by {name}, three")
+    expect(page.locator("#told")).to_have_text("")
+    page.goto((tmp_path / "anew.html").as_uri() + "#?run=two")
+    expect(page.locator("#told")).to_contain_text('run "two"')
 
 
 def test_what_an_address_names_and_the_page_has_not_is_said(folder: Path, open_page: Callable[..., Page]) -> None:

@@ -8,13 +8,16 @@ const idOfField = (name) => "f-" + (NAMES_OF_OURS.includes(name) ? "field-" + na
 
 const defaultOf = (select) => ([...select.options].find((option) => option.defaultSelected) || select.options[0] || {}).value;
 
+// Runs and scores stand in an address by their names: their numbers change when the page is written anew with others.
+const calledInAddress = (select, option) => ["f-run", "f-scorer"].includes(select.id) ? option.textContent : option.value;
+
 function choices() { return [...$("choices").querySelectorAll("select")]; }
 
 // What is chosen, without what stands as it was when the page opened.
 function selection() {
   const found = new URLSearchParams();
   if ($("search").value.trim()) found.set("q", $("search").value.trim());
-  for (const select of choices()) if (select.value !== defaultOf(select)) found.set(select.id.slice(2), select.value);
+  for (const select of choices()) if (select.value !== defaultOf(select)) found.set(select.id.slice(2), calledInAddress(select, select.selectedOptions[0]));
   if (state.view !== "cards") found.set("view", state.view);
   return found;
 }
@@ -51,9 +54,9 @@ function followAddress() {
   $("search").value = wanted.get("q") || "";
   const fill = (select) => {
     const value = wanted.get(select.id.slice(2));
-    const has = value !== null && [...select.options].some((option) => option.value === value);
-    if (value !== null && !has) unknown.push(`${select.id.slice(2)} "${value}"`);
-    select.value = has ? value : defaultOf(select);
+    const option = value === null ? undefined : [...select.options].find((each) => calledInAddress(select, each) === value);
+    if (value !== null && !option) unknown.push(`${select.id.slice(2)} "${value}"`);
+    select.value = option ? option.value : defaultOf(select);
   };
   if ($("f-scorer")) { fill($("f-scorer")); fillVerdicts(); }
   choices().filter((select) => select.id !== "f-scorer").forEach(fill);
