@@ -160,7 +160,7 @@ def test_another_version_is_named_and_comes_out_first(checkout, monkeypatch):
     monkeypatch.setattr(linking, "__version__", "0.0.1")
     link_checkout(checkout)
     monkeypatch.setattr(linking, "__version__", __version__)
-    with pytest.raises(ToolkitError, match=r"linked to pefomed_plugin 0\.0\.1 .*run 'pefomed unlink"):
+    with pytest.raises(ToolkitError, match=r"linked to pefomed_plugin 0\.0\.1 .*run pefomed unlink"):
         link_checkout(checkout)
     unlink_checkout(checkout)
     assert everything(checkout) == before

@@ -12,7 +12,7 @@ from pefomed_plugin.errors import CheckpointError
 
 
 class TrainSet:
-    batch_size, sample_ratio = 8, 1.0
+    name, batch_size, sample_ratio = "vqa_rad", 8, 1.0
 
     def __len__(self):
         return 60
