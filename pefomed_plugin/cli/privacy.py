@@ -14,6 +14,7 @@ from ..reporting.rendering import Shown
 from ..services.outbound import log_path, names_of, read_log
 from ..services.privacy import burned_in, recognisers
 from ..services.privacy.findings import Scan
+from ..services.private_files import write_for_owner_alone
 from .arguments import count_from_1
 from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
@@ -89,6 +90,7 @@ def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Sou
     from ..services.privacy.scanning import scan, severity_order  # late: loads PIL
     from ..services.privacy.sources import LINKS, find_sources  # late: loads PIL
 
+    write_for_owner_alone()  # whatever was overlooked is nobody else's to read
     cleaner = Cleaner(looker, sources, arguments.out)
     done = cleaner.copy(sources)
     if links:
@@ -149,7 +151,7 @@ def _unread_lines(found: Scan) -> list[str]:
 
 def _cleaned_lines(done: Cleaned, total: int, out: Path, changes: Path) -> list[Shown]:
     counted = ", ".join(f"{count:,} {how}" for how, count in done.files.items()) or "none"
-    lines: list[Shown] = [f"copied to {out}: {counted}; every change is in {changes}"]
+    lines: list[Shown] = [f"copied to {out}, for you alone: {counted}; every change is in {changes}"]
     if done.not_copied:
         lines.append("not copied, because they cannot be cleaned:")
         for reason, names in _most_first(done.not_copied):

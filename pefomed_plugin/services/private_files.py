@@ -28,10 +28,15 @@ def keep_private(datasets: Iterable[str], origins: Mapping[str, str] | None = No
     """
     found = hold(datasets, origins)  # the gate knows of them from here on
     if found:
-        os.umask(os.umask(_OWNER_ALONE) | _OWNER_ALONE)
+        write_for_owner_alone()
         _private.update(found)
         say_once(f"not public: {', '.join(found)}; what is written is readable by you alone (chmod g+r for a group)")
     return bool(found)
+
+
+def write_for_owner_alone() -> None:
+    """What this process writes from here on is its user's alone."""
+    os.umask(os.umask(_OWNER_ALONE) | _OWNER_ALONE)
 
 
 def keep_answers_private(predictions: Iterable[Prediction]) -> bool:

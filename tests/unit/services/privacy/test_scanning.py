@@ -295,6 +295,14 @@ def test_ctrl_c_shows_what_was_found_so_far(ward, capsys, monkeypatch):
     assert "interrupted after 6 of 9 files" in said and "what was found" in said
 
 
+def test_a_copy_is_its_owners_alone(ward, tmp_path, capsys):
+    os.umask(0o022)  # the conftest puts it back
+    words = ["privacy", "scan", str(ward), "--names", "own", "--ocr", "none", "--redact", "--out", str(tmp_path / "b")]
+    main(words)
+    assert not [path for path in (tmp_path / "b").rglob("*") if path.stat().st_mode & 0o077]
+    assert "for you alone" in capsys.readouterr().out
+
+
 def test_links_and_damaged_files_are_counted(tmp_path, capsys):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 20)
