@@ -91,7 +91,7 @@ def prepare(
         for split, rows in release.splits().items()
         if split not in usable.splits()
     ]
-    said = [*(own.said if own else []), *gone, *(_moved(out, usable) if own and earlier else [])]
+    said = [*(own.said if own else []), *gone, *(_changed(out, usable) if own and earlier else [])]
     written = said if own is None or own.public_said is None else [*own.public_said, *gone]
     content = {**account.to_json(), "read_as": written, "mismatch_allowed": bool(account.mismatches)}
     write_prepared(usable, content, out, examination)
@@ -121,20 +121,28 @@ def earlier_preparation(out: Path) -> dict[str, Any] | None:
     return None
 
 
-def _moved(out: Path, release: Release) -> list[str]:
-    """How many records are in another split than in what was prepared there before; in words."""
+def _changed(out: Path, release: Release) -> list[str]:
+    """What is otherwise of records that were prepared there before: splits, and names of patients; in words."""
     try:
-        before = {
-            (sample.images, sample.question, sample.answer): sample.split for sample in read_prepared(out).samples
-        }
+        earlier = read_prepared(out).samples
     except DataError:
         return []  # damaged: it is written anew
-    moved = sum(
-        before.get((sample.images, sample.question, sample.answer), sample.split) != sample.split
-        for sample in release.samples
-    )
-    words = "another split than in what was prepared there before: a model that was trained on that may have seen them"
-    return [f"{moved:,} record(s) are in {words}"] if moved else []
+    before = {(sample.images, sample.question, sample.answer): sample for sample in earlier}
+    pairs = [(before.get((sample.images, sample.question, sample.answer)), sample) for sample in release.samples]
+    moved = sum(old is not None and old.split != new.split for old, new in pairs)
+    renamed = sum(old is not None and old.metadata.get("subject") != new.metadata.get("subject") for old, new in pairs)
+    lines = []
+    if moved:
+        lines.append(
+            f"{moved:,} record(s) are in another split than in what was prepared there before: a model that was "
+            "trained on that may have seen them"
+        )
+    if renamed:
+        lines.append(
+            f"{renamed:,} record(s) have another name of their patient than in what was prepared there before, as "
+            "after another --salt"
+        )
+    return lines
 
 
 def _replaced(earlier: Mapping[str, Any] | None, content: Mapping[str, Any], files: Sequence[Path]) -> list[str]:

@@ -88,6 +88,7 @@ def join(
             f"studies; {_hint(table, columns, key, tree)}"
         )
     release.notes[_UNREPORTED] += len(tree.studies) - len(used)
+    release.notes[f"of them whose headers say no {JOINS[key]}"] += sum(not study.keys[key] for study in tree.studies)
     return joined
 
 

@@ -259,10 +259,12 @@ def test_keys_that_lost_their_zeros_are_counted_where_others_fit(
     tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     write_film(tree / "PAT-4719" / "x", 30, study="1.2.3.9", patient="PAT-4719", AccessionNumber="0042")
+    write_film(tree / "PAT-4718" / "x", 31, study="1.2.3.7", patient="PAT-4718", AccessionNumber=None)
     write_table(tmp_path / "r.csv", "AccNr;Befund", "A1;Eins.", "42;Zwei.", "77;Drei.", "a2;Vier.")
     assert run("prepare medical_custom --source pacs --reports r.csv --join accession --split test --out out") == 0
     shown = capsys.readouterr().out
-    assert "skipped 3: no study" in shown and "2 row(s) without a study differ from one in leading zeros" in shown
+    assert "skipped 3: no study" in shown and "1 of them whose headers say no AccessionNumber" in shown
+    assert "2 row(s) without a study differ from one in leading zeros" in shown
 
 
 def test_films_without_texts_and_folders_without_films(

@@ -166,6 +166,10 @@ def test_what_becomes_of_splits_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     tested = {sample.only_image for sample in read_prepared(tmp_path / "out").splits()["test"]}
     assert run(command + "2") == 0
     assert "record(s) are in another split than in what was prepared there before" in capsys.readouterr().out
+    (tmp_path / ".pefomed-salt").unlink()
+    assert run(command + "2") == 0
+    shown = capsys.readouterr().out
+    assert "20 record(s) have another name of their patient than in what" in shown and "another split" not in shown
     for image in tested:
         (tmp_path / "bilder" / image).unlink()
     assert run(command + "1") == 0
