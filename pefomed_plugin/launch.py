@@ -38,7 +38,7 @@ from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
 from .services.ranks import report_errors
 from .services.run_folder import RunFolder
-from .services.terminal import folded_output, working
+from .services.terminal import folded_output, open_closed_streams, working
 from .toolkit.choice import BUNDLED, CHECKOUT
 from .toolkit.start import settled
 
@@ -51,6 +51,7 @@ FRESH = "start over, though the folder holds a run that is not finished (it is r
 def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> int:
     """Command line of ``train.py`` and ``evaluate.py``; returns the exit code."""
     write_out_what_cannot_be_shown()
+    open_closed_streams()
     parser = argparse.ArgumentParser(description="Evaluate." if evaluate else "Train, then evaluate.")
     parser.add_argument("--cfg-path", required=True, help="YAML of the run, for example train_configs/...yaml")
     parser.add_argument(

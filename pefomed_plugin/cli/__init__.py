@@ -17,7 +17,7 @@ from ..reporting.rendering import show
 from ..requirements import package_of
 from ..services import outbound
 from ..services.console import write_out_what_cannot_be_shown
-from ..services.terminal import folded_output, working
+from ..services.terminal import folded_output, open_closed_streams, working
 from .help import DATA, EVALUATE, JUDGE, SETUP, SHARE, TRAIN, Command, HelpFormatter, group_commands
 from .next_step import pefomed, show_next
 from .output import Output, print_json
@@ -117,6 +117,7 @@ _EPILOG = "example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml\
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of ``pefomed``; returns the exit code. A user's mistake is shown without a traceback."""
     write_out_what_cannot_be_shown()
+    open_closed_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [value for value in given if value != "--debug"]  # wherever it stands, before or behind the sub-command

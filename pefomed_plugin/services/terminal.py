@@ -6,6 +6,7 @@ it can be copied.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -91,6 +92,13 @@ class Folding:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def open_closed_streams() -> None:
+    """Where whoever starts us has closed an output (``>&-``), what is written to it goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
 
 
 @contextmanager

@@ -287,3 +287,11 @@ def test_signs_that_a_terminal_cannot_show_stop_no_work(tmp_path, encoding):
         print_json(Output({"name": "\u017c\u00fc"}, []))
     stream.flush()
     assert json.loads(stream.buffer.getvalue().decode(encoding))["name"] == "\u017c\u00fc"
+
+
+@pytest.mark.parametrize("closed", [["stdout"], ["stderr"], ["stdout", "stderr"]])
+def test_an_output_that_is_closed_takes_what_is_said(closed, monkeypatch, capsys):
+    """``pefomed ... >&-``, or of a service: Python then has None."""
+    for name in closed:
+        monkeypatch.setattr(sys, name, None)
+    assert main(["wasm", "--counts", "1", "2", "3", "4", "5"]) == 0
