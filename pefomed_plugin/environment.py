@@ -9,9 +9,9 @@ import os
 from collections.abc import Mapping, MutableMapping
 from difflib import get_close_matches
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from .errors import ConfigError
+from .storage import why_unwritable
 
 EMBEDDED = "embedded"
 """As the value of a variable: take this one from the embedded default."""
@@ -56,16 +56,10 @@ def check_sample_folder() -> None:
     Raises:
         ConfigError: it cannot; names the folder and the variables that choose another.
     """
-    folder = sample_folder()
-    place = next(path for path in (folder, *folder.parents) if path.exists())
-    try:
-        with TemporaryFile(dir=place):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"{folder} cannot be written ({place}: {error.strerror}); set PEFOMED_SAMPLE, or XDG_CACHE_HOME, to "
-            "a folder that can"
-        ) from error
+    fault = why_unwritable(sample_folder())
+    if fault:
+        remedy = "set PEFOMED_SAMPLE, or XDG_CACHE_HOME, to a folder that can"
+        raise ConfigError(f"{sample_folder()} cannot be written ({fault}); {remedy}")
 
 
 def mistyped(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

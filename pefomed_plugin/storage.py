@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 from .atomic import replacing, settle
@@ -29,6 +30,16 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 """White space of JSON, and a BOM."""
 _PLACES = 5
 """Of an id that occurs again, in a message."""
+
+
+def why_unwritable(folder: Path) -> str:
+    """Why nothing can be written in a folder, be it there or not; empty where it can. Leaves nothing behind."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with TemporaryFile(dir=place):
+            return ""
+    except OSError as error:
+        return f"{place}: {why(error)}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..errors import ConfigError, DataError, why
 from ..json_text import parse_json
 from ..locks import NoLocks, has_ended, holder_of, take, write_holder
-from ..storage import set_aside, write_text
+from ..storage import set_aside, why_unwritable, write_text
 from .console import is_first_rank, say, say_once
 
 MARKER = "unfinished.json"
@@ -48,9 +48,15 @@ class RunFolder:
     def check(self) -> None:
         """Refuse to start over a run that is not finished, unless it is asked for, and beside one that is running.
 
+        Also where nothing can be written: before data and model are loaded.
+
         Raises:
-            ConfigError: with the command that continues it, and how to start over; or who uses the folder.
+            ConfigError: with the command that continues it, and how to start over; or who uses the folder; or why it
+                cannot be written.
         """
+        fault = why_unwritable(self.path) if is_first_rank() else ""
+        if fault:
+            raise ConfigError(f"run.output_dir: {self.path} cannot be written ({fault})")
         for path in self._locks():
             if path.is_file() and is_first_rank():
                 with self._one_held(path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pefomed_plugin import environment
+from pefomed_plugin import environment, storage
 from pefomed_plugin.cli import main
 from pefomed_plugin.environment import VARIABLES, embedded_parts, point_at_embedded, sample_folder
 from pefomed_plugin.errors import ConfigError
@@ -79,7 +79,7 @@ def test_a_place_that_cannot_be_written_is_named_with_what_chooses_another(monke
     monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "new" / "sample"))
     environment.check_sample_folder()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
-    monkeypatch.setattr(environment, "TemporaryFile", refuse)
+    monkeypatch.setattr(storage, "TemporaryFile", refuse)
     with pytest.raises(ConfigError, match=r"new/sample cannot be written .*PEFOMED_SAMPLE, or XDG_CACHE_HOME"):
         environment.check_sample_folder()
 

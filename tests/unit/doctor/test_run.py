@@ -182,9 +182,7 @@ def test_an_embedded_default_that_cannot_be_written_is_an_error(paths, monkeypat
         monkeypatch.delenv(name)
     (paths / "file").write_text("")
     monkeypatch.setenv("PEFOMED_SAMPLE", str(paths / "file" / "sample"))
-    monkeypatch.setattr(
-        "pefomed_plugin.environment.TemporaryFile", lambda dir: (_ for _ in ()).throw(OSError(30, "full"))
-    )
+    monkeypatch.setattr("pefomed_plugin.storage.TemporaryFile", lambda dir: (_ for _ in ()).throw(OSError(30, "full")))
     finding = of(check_run(STAGE2), "embedded default")[0]
     assert (
         finding.state == ERROR

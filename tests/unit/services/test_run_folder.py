@@ -130,6 +130,16 @@ def test_a_folder_that_cannot_be_renamed(tmp_path, monkeypatch):
         run(tmp_path)
 
 
+def test_where_nothing_can_be_written_is_told_before_anything_is_loaded(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"run\.output_dir: .*file/s2 cannot be written \(.*file: Not a directory"):
+        folder(tmp_path / "file").check()
+    folder(tmp_path / "not there yet").check()
+    monkeypatch.setenv("RANK", "1")
+    folder(tmp_path / "file").check()  # the first rank writes, and says it
+    assert names(tmp_path) == ["file"]
+
+
 def _fails(path):
     raise OSError(13, "Permission denied")
 
