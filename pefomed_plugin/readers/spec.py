@@ -57,6 +57,11 @@ class Field:
     """Groups in the order in which the paper shows them; others follow in alphabetical order."""
 
 
+def hub_task(task: str) -> str:
+    """The Hugging Face hub's name of a ``Sample.task``."""
+    return "visual-question-answering" if task == "vqa" else "image-to-text"
+
+
 @dataclass(frozen=True)
 class DatasetSpec:
     """A data set: how it is read, what is known of its release, and who may see it.
@@ -178,7 +183,7 @@ class DatasetSpec:
     @property
     def hub_task(self) -> str:
         """The Hugging Face hub's name of what one does with it."""
-        return "visual-question-answering" if self.tasks == ("vqa",) else "image-to-text"
+        return hub_task(self.tasks[0] if len(self.tasks) == 1 else "")
 
     def long_name(self, field_name: str, code: str) -> str:
         """What a code of a field stands for; the code itself where it is a word."""

@@ -12,6 +12,7 @@ from ...origins import GENERATED, Origins, manifest_origin
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import split_file
 from ...readers.shared import HUB_SPLITS
+from ...readers.spec import hub_task
 from ..rendering import to_markdown
 from ..table import COUNT, FIGURE, Cell, Code, Column, Table
 from . import MARK, bullets, front_matter, join, licence, warning
@@ -116,7 +117,7 @@ def _data_front(manifest: Mapping[str, Any], source: DatasetSpec) -> dict[str, A
         **terms,
         "pretty_name": source.title,
         **({"language": languages} if languages else {}),
-        "task_categories": [source.hub_task],
+        "task_categories": sorted({hub_task(name) for name in manifest.get("tasks") or ()}) or [source.hub_task],
         "size_categories": [next((name for limit, name in _SIZES if total < limit), "n>1M")],
         "tags": ["medical", *([source.specialty] if source.specialty else []), "pefomed"],
     }

@@ -93,6 +93,8 @@ class Account:
     """What was left out of records that did become samples, in words, and how often."""
     views: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By split, where samples show several images: what they show, and how many."""
+    tasks: Sequence[str] = ()
+    """``Sample.task`` of its samples: data of one's own can be of any."""
     read_as: Sequence[str] = ()
     """How files that came in no layout of ours were read, a line each."""
 
@@ -157,6 +159,7 @@ def examine(
         skipped=dict(Counter(skip.reason for skip in usable.skips).most_common()),
         notes={what: count for what, count in release.notes.items() if count},
         views={split: views for split, samples in _in_order(usable).items() if (views := count_views(samples))},
+        tasks=sorted({sample.task for sample in usable.samples}),
         verdicts=verdicts,
         repetitions=find_repetitions(usable.samples, fingerprints),
         leaks=leaks,

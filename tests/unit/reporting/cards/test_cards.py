@@ -223,6 +223,20 @@ def test_a_data_card_from_a_manifest(prepared: Path) -> None:
     assert "| `trainset.json` |" in text and str(prepared.parent) not in text, "no path of this machine"
 
 
+@pytest.mark.parametrize(
+    ("tasks", "told"),
+    [
+        (["vqa"], ["visual-question-answering"]),
+        (["report"], ["image-to-text"]),
+        (["report", "vqa"], ["image-to-text", "visual-question-answering"]),
+        (None, ["image-to-text"]),
+    ],
+)
+def test_data_of_ones_own_are_for_what_they_hold(prepared: Path, tasks: Any, told: list[str]) -> None:
+    manifest = {**read_manifest(prepared), "dataset": "medical_custom", "tasks": tasks}
+    assert front_of(data_card(manifest))["task_categories"] == told
+
+
 def test_a_real_data_sets_licence_and_what_does_not_hold(prepared: Path) -> None:
     manifest = {
         **read_manifest(prepared),
