@@ -9,17 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import DataError
 from ...records import Prediction
 from ...rubrics import CANNOT_JUDGE
-from ..console import say_once
 from .plan import PLAN, RatingPlan, rating_pairs
-from .sheets import SIDE_LABELS, SheetRow, read_sheet, sheet_name
+from .sheet_files import in_other_formats, read_files
+from .sheets import SIDE_LABELS, SheetRow, sheet_name
 
 _SHOWN_CHARACTERS = 40
-_SHEETS = (".xlsx", ".csv")
-_OTHER_SHEETS = (".ods", ".fods", ".xls", ".xlsm", ".xlsb", ".numbers", ".tsv")
-"""What spreadsheets save as well, and nobody reads here."""
 
 
 class Given(NamedTuple):
@@ -64,7 +60,7 @@ def read_sheets(folder: Path, plan: RatingPlan, predictions: Sequence[Prediction
     A rater's copies of one sheet are put together; where two of them answer an item differently, that is a problem. A
     file that holds nobody's items is named and left alone.
     """
-    found, sheets = SheetAnswers(), _read_files(folder, plan)
+    found, sheets = SheetAnswers(), read_files(folder, plan)
     for rater in plan.raters:
         for number in range(1, plan.round + 1):
             codes = plan.codes(rater, number)
@@ -81,40 +77,8 @@ def read_sheets(folder: Path, plan: RatingPlan, predictions: Sequence[Prediction
                 found.seen.add((rater, number))
                 _take(found, path, rows, plan, rater, number, predictions)
     unread = [rows for rows in sheets.values() if isinstance(rows, str)]
-    found.problems = [*unread, *_in_other_formats(folder, plan), *found.problems]
+    found.problems = [*unread, *in_other_formats(folder, plan), *found.problems]
     return found
-
-
-def _in_other_formats(folder: Path, plan: RatingPlan) -> list[str]:
-    """Sheets that somebody saved in a format that is not read: what stands in them would be lost."""
-    others = sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in _OTHER_SHEETS and path.name[0] not in "~."
-    )
-    mine = [path for path in others if any(path.stem.startswith(rater) for rater in plan.raters)]
-    for path in others:
-        if path not in mine:
-            say_once(f"{path}: not read; sheets are XLSX or CSV")
-    return [f"{path.name}: not read; save it as XLSX or CSV (UTF-8), or move it away" for path in mine]
-
-
-def _read_files(folder: Path, plan: RatingPlan) -> dict[Path, list[SheetRow] | str]:
-    """Rows of every sheet of a folder, those first that have a rater's name, or what is wrong with it."""
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SHEETS and path.name[0] not in "~."]
-    sheets: dict[Path, list[SheetRow] | str] = {}
-    rounds = range(1, plan.round + 1)
-    names = {sheet_name(rater, number) for rater in plan.raters for number in rounds}
-    known = {code for rater in plan.raters for number in rounds for code in plan.codes(rater, number)}
-    for path in sorted(paths, key=lambda path: (path.stem not in names, path.suffix.lower() != ".xlsx", path.name)):
-        try:
-            rows = read_sheet(path)
-        except DataError as error:
-            sheets[path] = error.summary
-            continue
-        if path.stem in names or any(row.item.strip() in known for row in rows):
-            sheets[path] = rows
-        else:
-            say_once(f"{path}: not read, it holds no item of this export")
-    return sheets
 
 
 def _take(
@@ -194,14 +158,7 @@ def _check_rows(
         if prediction is None:
             problems.append(f"{row.place}: item {row.item[:_SHOWN_CHARACTERS]!r} is of another sheet; move it there")
             continue
-        question, reference, answer, second = plan.texts(rater, prediction, number)
-        original = SheetRow("", question, reference, answer, second=second).texts
-        names = ("question", "reference", *(("answer A", "answer B") if plan.models else ("answer",)))
-        problems += [
-            f"{row.place}: the {name} was edited; restore it from the exported sheet"
-            for name, now, before in zip(names, row.texts, original)
-            if now != before
-        ]
+        problems += _edited(row, plan, rater, prediction, number)
         if not _is_filled(row):
             empty[prediction.id] = row.place
             if row.comment.strip():
@@ -213,6 +170,18 @@ def _check_rows(
         else:
             given[prediction.id] = Given(value, value is None, row.comment, path.name, row.place)
     return given, empty, problems
+
+
+def _edited(row: SheetRow, plan: RatingPlan, rater: str, prediction: Prediction, number: int) -> list[str]:
+    """Which texts of a row are no longer those that were exported."""
+    question, reference, answer, second = plan.texts(rater, prediction, number)
+    original = SheetRow("", question, reference, answer, second=second).texts
+    names = ("question", "reference", *(("answer A", "answer B") if plan.models else ("answer",)))
+    return [
+        f"{row.place}: the {name} was edited; restore it from the exported sheet"
+        for name, now, before in zip(names, row.texts, original)
+        if now != before
+    ]
 
 
 def _code_of(item: str, expected: Mapping[str, Prediction]) -> str:

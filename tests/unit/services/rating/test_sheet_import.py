@@ -262,13 +262,15 @@ def test_a_sheet_saved_in_a_format_that_is_not_read_is_a_problem_and_endings_may
     plan = exported(tmp_path, predictions, scope="all", annotators=1)
     fill(tmp_path / "rater01.csv")
     (tmp_path / "rater01.csv").rename(tmp_path / "rater01.CSV")
-    (tmp_path / "letter.ods").write_bytes(b"")
+    for name in ("letter", "rater011"):
+        (tmp_path / f"{name}.ods").write_bytes(b"")
     assert [score.value for score in import_ratings(tmp_path, plan, predictions)[0]] == [1.0] * 3
-    assert "letter.ods: not read" in capsys.readouterr().err
-    (tmp_path / "rater01.ods").write_bytes(b"")
+    said = capsys.readouterr().err
+    assert "letter.ods: not read" in said and "rater011.ods: not read" in said
+    (tmp_path / "Rater01 (1).ods").write_bytes(b"")
     with pytest.raises(DataError) as caught:
         import_ratings(tmp_path, plan, predictions)
-    assert list(caught.value.problems) == ["rater01.ods: not read; save it as XLSX or CSV (UTF-8), or move it away"]
+    assert list(caught.value.problems) == ["Rater01 (1).ods: not read; save it as XLSX or CSV (UTF-8), or move it away"]
 
 
 def test_what_a_rater_added_is_named_and_a_column_that_stands_there_twice_is_refused(tmp_path, capsys):
