@@ -14,6 +14,8 @@ from .findings import PLACEHOLDERS
 _CAPITAL, _LETTER = "A-ZÄÖÜÀ-ÖØ-ÞĞİŞ", r"\w\u0300-\u036f"
 """Accents may be letters of their own (NFD), as macOS writes them in names of files."""
 _WORD = rf"[{_CAPITAL}][{_LETTER}'’-]{{1,40}}"
+_LETTERS = rf"[{_CAPITAL}][^\W\d_]{{1,40}}"
+"""A word within the name of a file: ``Mueller_Hans_1``."""
 _START = r"(?<![\w'’-])"
 _LABELS_BEHIND = r"(?!(?:MRN|DOB|SSN|NHS|ID|Tel|Fax|Geb)\b)"
 _NAME = (
@@ -213,12 +215,14 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"(?:M\.D\.|M\.?D\b|MBBS|FRCR)",
     ),
     ("relative", rf"\b{_KIN}[:,]?\s(?P<value>(?P<given>{_WORD})(?:\s{_WORD})?)"),
-    ("name", rf"{_START}(?P<value>{_WORD}\^{_WORD}(?:\^{_WORD})*)"),
+    ("name", rf"{_START}(?P<value>{_WORD}\^(?!\w*\d){_WORD}(?:\^{_WORD})*)"),
     (
         "given",
         rf"{_START}(?P<value>(?P<given>{_WORD})\s(?:[{_CAPITAL}]\.\s)?(?:(?:von|van|de|der)\s)*(?P<family>{_WORD}))",
     ),
     ("given", rf"{_START}(?P<value>(?P<family>{_WORD}),\s?(?P<given>{_WORD}))"),
+    ("given", rf"(?<![^\W\d_])(?P<value>(?P<given>{_LETTERS})_(?P<family>{_LETTERS}))(?![^\W\d_])"),
+    ("given", rf"(?<![^\W\d_])(?P<value>(?P<family>{_LETTERS})_(?P<given>{_LETTERS}))(?![^\W\d_])"),
     ("uid", r"(?<![\w.])(?P<value>[0-2](?:\.(?:0|[1-9]\d*)){5,})(?![\w]|\.\d)"),
     ("number", rf"{_EDGE}(?P<value>\d{{7,12}}){_END}"),
 )
@@ -249,7 +253,8 @@ FIELDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "name",
-            r"(nachname|vorname|surname|patient|referring_?physician|physician|radiologist|arzt|überweiser|zuweiser)",
+            r"((patient|name)[_ ](first|last|given|family|middle|full|text)|nachname|vorname|"
+            r"surname|patient|referring_?physician|physician|radiologist|arzt|überweiser|zuweiser)",
         ),
         (
             "id",
@@ -266,8 +271,8 @@ FIELDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("email", r"e_?mail(_?address)?"),
         (
             "address",
-            r"(patient_?)?(street|address|anschrift|adresse|straße|strasse|wohnort|zip([_ ]?code)?|postcode|plz|"
-            "city|ort)",
+            r"(patient_?)?(street|address|anschrift|adresse|straße|strasse|wohnort|zip([_ ]?code)?|"
+            r"post(al)?[_ ]?code|plz|city|ort)",
         ),
         ("institution", r"(hospital|institution|clinic|klinik)([_ ]?name)?"),
         ("uid", r"((study|series|sop)[_ ]?)?(instance[_ ]?)?uids?"),

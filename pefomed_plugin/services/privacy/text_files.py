@@ -173,7 +173,9 @@ def _walk(value: Any, visit: Visit, start: str, path: str, ours: bool) -> Any:
         return seen
     if isinstance(value, list):
         return [_walk(item, visit, start, f"{path}[{number}]", ours) for number, item in enumerate(value)]
-    name = path.rpartition(".")[2].partition("[")[0]
+    above, _, name = re.sub(r"\[\d+\]", "", path).rpartition(".")
+    within = f"{above.rpartition('.')[2]}_{name}"  # {"patient": {"first": ...}}
+    name = within if not kind_of_field(name) and kind_of_field(within) else name
     if isinstance(value, str):
         return visit(value, f"{start}{path or 'value'}", name)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and kind_of_field(name):

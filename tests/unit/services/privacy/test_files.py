@@ -93,6 +93,19 @@ def test_made_up_numbers_of_mimic_are_known_where_both_stand(tmp_path):
     assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({"patient": {"first": "hans"}}, "patient_first"),
+        ({"name": [{"family": "mueller", "given": ["hans"]}]}, "name_family"),
+        ({"model": {"family": "llama"}}, "family"),
+    ],
+)
+def test_fields_within_fields(tmp_path, value, field):
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    assert seen(tmp_path / "a.json")[1][0][2] == field
+
+
 def test_damaged_json_is_read_line_by_line(tmp_path):
     (tmp_path / "a.json").write_text('{"text": "Hans"')
     assert seen(tmp_path / "a.json") == ("text", [('{"text": "Hans"', "line 1", "")])
