@@ -109,6 +109,8 @@ EXIT_CODES = {
 _WITH_A_NEXT_STEP = (0, 1)
 """Exit codes of a command that has done its work; a mistake comes with its own remedy."""
 
+_FLAGS = ("--help", "--version", "--debug")
+
 _EPILOG = "example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml\n\nexit codes:\n" + "\n".join(
     f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
 )
@@ -132,9 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(given: Sequence[str], debug: bool) -> int:
     named = next((value for value in given if not value.startswith("-")), "")
+    if named == "help":
+        return _fail("no command 'help'; pefomed --help lists them, and pefomed COMMAND --help says more of one")
     if named and named not in COMMANDS:
         return _fail(f"no command {named!r}; {near_names(named, COMMANDS)}")
     parser = make_parser([named])
+    before = given[: given.index(named)] if named else given
+    unknown = [flag for flag in before if flag not in parser._option_string_actions]
+    if unknown:
+        return _fail(f"no flag {unknown[0]!r} of pefomed itself; {near_names(unknown[0], _FLAGS)}")
     if not given:
         parser.print_help(sys.stderr)
         return 2

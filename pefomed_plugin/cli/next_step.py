@@ -30,7 +30,7 @@ class NextStep:
     setting: Mapping[str, str] = field(default_factory=dict)
     """Variables of the environment that it needs."""
     into: Path | None = None
-    """File that takes what it prints."""
+    """File that takes what it prints; its folder is made where there is none."""
 
     @property
     def line(self) -> str:
@@ -38,7 +38,8 @@ class NextStep:
         there = f"cd {quote_words([self.folder])} && " if self.folder else ""
         set_first = "".join(f"{name}={quote_words([value])} " for name, value in self.setting.items())
         into = f" > {quote_words([self.into])}" if self.into else ""
-        return f"{there}{set_first}{quote_words(self.words)}{into}"
+        made = f"mkdir -p {quote_words([self.into.parent])} && " if self.into and not self.into.parent.is_dir() else ""
+        return f"{there}{made}{set_first}{quote_words(self.words)}{into}"
 
 
 NextStepOf = Callable[[argparse.Namespace, int], "NextStep | None"]

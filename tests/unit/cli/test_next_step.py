@@ -140,6 +140,16 @@ def test_a_folder_and_variables_are_set_before():
     assert step.line == "cd 'my study' && PEFOMED_SAMPLE='x y' pefomed train --cfg-path 'a b.yaml'"
 
 
+def test_a_file_that_takes_what_is_printed_has_its_folder(tmp_path):
+    """``~/.local/share/bash-completion/completions`` is not there on a new account."""
+    into = tmp_path / "not there" / "pefomed"
+    line = NextStep(["echo", "done"], into=into).line
+    assert line == f"mkdir -p '{into.parent}' && echo done > '{into}'"
+    subprocess.run(["sh", "-c", line], check=True)
+    assert into.read_text() == "done\n"
+    assert NextStep(["echo", "done"], into=into).line == f"echo done > '{into}'"
+
+
 def test_data_take_the_place_of_the_shipped_runs(tmp_path, monkeypatch):
     assert with_storages("doctor", {"vqa_rad": Path("my data")}).words[2:] == [
         "--cfg-path", "projects/pefomed/stage2_vqa_rad.yaml", "--options",

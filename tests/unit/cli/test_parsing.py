@@ -86,6 +86,21 @@ def test_an_interrupt_says_how_to_begin_again(capsys: pytest.CaptureFixture, mon
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("--vesion", "no flag '--vesion' of pefomed itself; did you mean '--version'?"),
+        ("--cfg-path a.yaml train", "no command 'a.yaml'"),
+        ("--dry-run train", "no flag '--dry-run' of pefomed itself; known: --debug, --help, --version"),
+        ("help", "pefomed --help lists them"),
+        ("trian", "no command 'trian'; did you mean 'train'?"),
+    ],
+)
+def test_what_stands_before_the_command(line: str, told: str, capsys: pytest.CaptureFixture) -> None:
+    assert main(line.split()) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_no_flag_is_guessed_and_what_may_be_meant_is_said(capsys: pytest.CaptureFixture) -> None:
     told = " ".join(refused(capsys, "train", "--cfg-path", "a.yaml", "--dry").split())
     assert told.endswith("pefomed train: error: unrecognized arguments: --dry; did you mean --dry-run?")
