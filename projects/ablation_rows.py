@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +132,7 @@ def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> in
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
     going: dict[Path, float] = {}
     """Log of each command that runs, and when it began."""
+    stopped = threading.Event()
 
     def run_lane(lane: Sequence[Sequence[str]]) -> int:
         for command in lane:
@@ -147,13 +149,18 @@ def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> in
                 ).returncode
             del going[log]
             if code:
-                print(log.read_text(encoding="utf-8")[-4000:], flush=True)
+                if not stopped.is_set():
+                    print(log.read_text(encoding="utf-8")[-4000:], flush=True)
                 return code
             print(f"  {name}: {time.monotonic() - start:.0f} s", flush=True)
         return 0
 
     with folded_output(), showing(lambda: how_far(going)), ThreadPoolExecutor(max_workers=len(lanes)) as pool:
-        return max(pool.map(run_lane, lanes))
+        try:
+            return max(pool.map(run_lane, lanes))
+        except KeyboardInterrupt:  # the commands got it too, and end
+            stopped.set()
+            raise
 
 
 def how_far(going: Mapping[Path, float]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -21,22 +20,38 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ablation_rows import FOLDERS, Study, commands, compare, report, run_all, run_side_by_side
 
+from pefomed_plugin.storage import set_aside
+
 STUDY = Study(
     "train_configs/pefomed_stage1.yaml", "train_configs/pefomed_stage2.yaml", "eval_configs/pefomed_stage2.yaml"
 )
 REPORTS = "both/results/iu_xray-test/predictions.jsonl"
 
 
+def make_room(out: Path) -> None:
+    """Set aside the runs of before, which may be no demo's."""
+    for run in FOLDERS:
+        if (out / run).exists():
+            print(f"{out / run} was there already; it is now {set_aside(out / run)}")
+
+
 def main() -> int:
-    """Run everything; returns the exit code of the first command that fails."""
+    """Run everything; returns the exit code of the first command that fails, or 130."""
+    try:
+        return _main()
+    except KeyboardInterrupt:
+        print("interrupted; the demo begins anew when it is started again", file=sys.stderr)
+        return 130
+
+
+def _main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--out", type=Path, default=Path("output/demo"))
     parser.add_argument("--family", default="llama", help="language model family of the tiny model")
     arguments = parser.parse_args()
     out = arguments.out
     start = time.monotonic()
-    for run in FOLDERS:
-        shutil.rmtree(out / run, ignore_errors=True)
+    make_room(out)
     os.environ.update(PEFOMED_SAMPLE=str((out / "sample").resolve()), PEFOMED_FAMILY=arguments.family)
     for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
         os.environ.pop(name, None)
