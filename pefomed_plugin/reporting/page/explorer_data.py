@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ... import __version__
-from ...records import Prediction
+from ...records import CONFIDENCE, Prediction
 from ...scoring.breakdown import axes_of, groups_of, label_of, places_of_groups, says_nothing, spelt_out
 from ...scoring.leaks import FINDINGS, LEAK
 from ...scoring.metrics_file import groups_in
@@ -253,6 +253,12 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
 
 
 def _producer(run: Run) -> dict[str, str]:
-    """What made the answers, as the first of them says it; the prompt is text of the data set and stays out."""
-    first = next(iter(run.answered.values())).predictions[0]
-    return {key: str(value) for key, value in first.producer.items() if key != "prompt" and value is not None}
+    """What made the answers, as all of a test set say it; the prompt is text of the data set and stays out."""
+    predictions = next(iter(run.answered.values())).predictions
+    return {
+        key: str(value)
+        for key, value in predictions[0].producer.items()
+        if key not in ("prompt", CONFIDENCE)
+        and value is not None
+        and all(prediction.producer.get(key) == value for prediction in predictions)
+    }

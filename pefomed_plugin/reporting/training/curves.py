@@ -67,11 +67,6 @@ class Training:
         return int(self.steps[-1]["iteration"]) if self.steps else 0
 
     @property
-    def is_done(self) -> bool:
-        """Whether the last iteration is behind."""
-        return self.has_answers or (self.iterations is not None and self.iteration >= self.iterations)
-
-    @property
     def remaining_s(self) -> float | None:
         """By the rate of the last tenth of the steps, at least 20; None where it cannot be told."""
         recent = self.steps[-max(20, len(self.steps) // 10) :]
@@ -116,11 +111,13 @@ class Training:
         return [(line["iteration"], float(line[VALID])) for line in self.epochs if line.get(VALID) is not None]
 
     def state(self) -> str:
-        """In words: ``done``, ``running``, ``quiet for 12 min``, ``cannot be read``."""
+        """In words: ``done``, ``stopped before its end``, ``running``, ``quiet for 12 min``, ``cannot be read``."""
         if self.fault:
             return "cannot be read"
-        if self.is_done:
+        if self.iterations is not None and self.iteration >= self.iterations:
             return "done"
+        if self.has_answers:
+            return "done" if self.iterations is None else "stopped before its end"
         if self.written_s_ago > QUIET_S:
             return f"quiet for {time_in_words(self.written_s_ago)}"
         return "running" if self.steps else "starting"

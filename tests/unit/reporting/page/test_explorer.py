@@ -315,7 +315,9 @@ def test_training_of_the_runs_is_on_the_page(tmp_path: Path) -> None:
     assert training_of([read_run(run)]) == ""
     log(run, 20)
     section = training_of([read_run(run)])
-    assert "<h2>Training</h2>" in section and "<polyline" in section and "done, iteration 20" in section
+    assert (
+        "<h2>Training</h2>" in section and "<polyline" in section and "stopped before its end, iteration 20" in section
+    )
 
 
 def test_what_the_model_holds_of_its_answer_is_on_its_row(tmp_path: Path) -> None:
@@ -324,4 +326,5 @@ def test_what_the_model_holds_of_its_answer_is_on_its_row(tmp_path: Path) -> Non
     data = page_data([read_run(make_run(tmp_path / "run", sure))], True)
     place = data["columns"].index("runs")
     assert [row[place][0][2:] for row in data["samples"]] == [[0.75], []]
+    assert data["producer"] == {"checkpoint": "minigptv2_made.pth"}, "what one answer has is not said of the run"
     assert data["sets"][0]["references"] is True

@@ -64,6 +64,16 @@ def test_a_run_that_is_silent_is_told_so(tmp_path: Path) -> None:
     assert read_training(folder).state() == "quiet for 60 min"
 
 
+def test_a_run_that_answered_before_its_end_is_not_done(tmp_path: Path) -> None:
+    for name, steps in (("early", 30), ("whole", 100)):
+        results = log(tmp_path / name, steps) / "results" / "vqa_rad-test"
+        results.mkdir(parents=True)
+        (results / "predictions.jsonl").write_text("")
+    early, whole = read_trainings([tmp_path / "early", tmp_path / "whole"])
+    assert (early.state(), early.goes_on) == ("stopped before its end", False)
+    assert whole.state() == "done"
+
+
 def test_a_run_before_its_first_step_is_starting(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("run: {}\n")
     assert read_training(tmp_path).state() == "starting"
@@ -77,7 +87,7 @@ def test_what_has_no_training_names_one_that_has(tmp_path: Path) -> None:
 
 def test_a_log_of_an_earlier_version_has_no_end(tmp_path: Path) -> None:
     found = read_training(log(tmp_path / "run", 5, iterations=None))
-    assert (found.iterations, found.remaining_s, found.is_done) == (None, None, False)
+    assert (found.iterations, found.remaining_s, found.goes_on) == (None, None, True)
     assert "iteration 5" in training_page([found])
 
 
