@@ -19,6 +19,7 @@ from ...input_files import refuse_special
 from ...json_text import JsonFault, parse_json
 from ..spreadsheets import write_csv_row
 from .databases import BESIDE, PARQUET, SQLITE, visit_parquet, visit_sqlite
+from .nifti_headers import HEAD_BYTES, is_nifti, visit_nifti
 from .patterns import kind_of_field, lines_of, passages_of
 from .said import NoText, Say, Visit
 from .workbook_files import SUFFIXES, visit_workbook
@@ -86,7 +87,8 @@ def visit_file(path: Path, visit: Visit, out: Path | None = None, say: Say = lam
     """Every text of a file; with ``out`` the file is written there with what became of them.
 
     Returns:
-        How it was read: ``text``, ``JSON``, ``table``, ``spreadsheet``, ``database``, ``parquet``.
+        How it was read: ``text``, ``JSON``, ``table``, ``spreadsheet``, ``database``, ``parquet``,
+            ``NIfTI header``.
 
     Raises:
         NoText: there is none.
@@ -96,11 +98,14 @@ def visit_file(path: Path, visit: Visit, out: Path | None = None, say: Say = lam
     refuse_special(path)
     suffix = path.suffix.lower()
     with open(path, "rb") as file:
-        head = file.read(16)
+        head = file.read(HEAD_BYTES)
     if suffix in SUFFIXES:
         visit_workbook(path, visit, out, say)
         return "spreadsheet"
-    if head == SQLITE:
+    if is_nifti(head):
+        visit_nifti(path, visit, out)
+        return "NIfTI header"
+    if head.startswith(SQLITE):
         visit_sqlite(path, visit, out)
         return "database"
     if head.startswith(PARQUET):
