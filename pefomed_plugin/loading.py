@@ -74,13 +74,13 @@ def load(
         raise ToolkitError(
             f"a model is asked through the bundled toolkit, and {NAME} is chosen; set PEFOMED_TOOLKIT=bundled"
         )
+    chosen = _choose_device(device)  # before anything is made or read
     if str(ckpt) == EMBEDDED:
         ensure_embedded(["PEFOMED_LLAMA"])
         ckpt = environment.embedded_values(environment.sample_folder())["PEFOMED_CKPT"]
     contents = read_contents(Path(ckpt))
     projector_of(contents)  # before anything is looked for that it would need
     origin = TINY if is_generated(Path(ckpt)) else read_origins(contents.training).model
-    chosen = _choose_device(device)
     places = places_of(contents, llama, vit, origin)
     section = {**section_of(contents, lora_alpha, origin), **places, "llm_quantization": quantization}
     if chosen == "cpu":

@@ -135,11 +135,18 @@ def _export_transformers(contents: Contents, arguments: argparse.Namespace) -> i
 
     parts, notes = _parts(contents, arguments)
     out = Path(os.path.abspath(arguments.out))
+    base = arguments.adapter_base or str(out / BASE)
+    if arguments.adapter and not arguments.adapter_base:
+        notes.append(
+            "The adapter names its base by a path of the machine that wrote it: set base_model_name_or_path in "
+            f"{ADAPTER}/adapter_config.json where it lies elsewhere, or export with --adapter-base."
+        )
+        say(notes[-1])
     form = "transformers_adapter" if arguments.adapter else "transformers"
     facts = _facts(contents, arguments, form, notes, _files(arguments.adapter), parts.base.folder)
     with fresh_folder(out) as folder:
         if arguments.adapter:
-            write_with_adapter(parts, folder, arguments.adapter_base or str(out / BASE))
+            write_with_adapter(parts, folder, base)
         else:
             write_transformers(parts, folder)
         write_card(folder, model_card(facts))

@@ -157,6 +157,15 @@ def test_the_command_writes_base_and_adapter(offline: Path) -> None:
     assert {path.name for path in out.iterdir()} == {"base", "adapter", "README.md"}
     with pytest.raises(Exception, match="an adapter on a transformers model"):
         load(out / "adapter")
+    assert "base_model_name_or_path" not in (out / "README.md").read_text()
+
+
+def test_a_base_that_is_named_by_its_path_is_said(offline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = exported(offline, "--adapter")
+    told = "names its base by a path of the machine that wrote it"
+    captured = capsys.readouterr()
+    for said in (captured.out + captured.err, (out / "README.md").read_text()):
+        assert told in " ".join(said.split()) and "--adapter-base" in said
 
 
 def test_the_card_has_three_lines_that_work_as_they_stand(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
