@@ -34,6 +34,8 @@ CURVES = (
     Curve("grad_norm", "gradient norm"),
     Curve("tokens_per_s", "answer tokens a second"),
 )
+_COPIED_S = 300
+"""Files of a folder that was copied are as old as each other, in whatever order."""
 VALID = "valid/loss"
 NOT_FINITE = "not finite"
 _NUMBERS = (*(curve.key for curve in CURVES), "samples", "samples_per_s", "iterations")
@@ -183,6 +185,7 @@ def read_training(folder: Path, name: str = "") -> Training:
         raise ConfigError(f"{folder} holds no training, there is no {LOG} in it{hint}")
     steps, lines = _read(log), _read(folder / EPOCHS)
     record = read_training_record(folder)
+    written = (log if log.is_file() else begun).stat().st_mtime
     starts = [line for line in lines if "iterations" in line]
     return Training(
         name or folder.resolve().name,
@@ -190,9 +193,9 @@ def read_training(folder: Path, name: str = "") -> Training:
         steps,
         [line for line in lines if "epoch" in line],
         int(starts[-1]["iterations"]) if starts else None,
-        max(0.0, time.time() - (log if log.is_file() else begun).stat().st_mtime),
+        max(0.0, time.time() - written),
         record.origins.notice if record else "",
-        any(folder.glob("results/*/predictions.jsonl")),
+        any(answers.stat().st_mtime > written - _COPIED_S for answers in folder.glob("results/*/predictions.jsonl")),
     )
 
 

@@ -72,6 +72,8 @@ def test_a_run_that_answered_before_its_end_is_not_done(tmp_path: Path) -> None:
     early, whole = read_trainings([tmp_path / "early", tmp_path / "whole"])
     assert (early.state(), early.goes_on) == ("stopped before its end", False)
     assert whole.state() == "done"
+    os.utime(tmp_path / "early" / "results/vqa_rad-test/predictions.jsonl", (time.time() - 3600,) * 2)
+    assert read_training(tmp_path / "early").state() == "running", "it was resumed after it had answered"
 
 
 def test_a_run_before_its_first_step_is_starting(tmp_path: Path) -> None:
