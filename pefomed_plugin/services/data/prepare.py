@@ -130,7 +130,8 @@ def _changed(out: Path, release: Release) -> list[str]:
     before = {(sample.images, sample.question, sample.answer): sample for sample in earlier}
     pairs = [(before.get((sample.images, sample.question, sample.answer)), sample) for sample in release.samples]
     moved = sum(old is not None and old.split != new.split for old, new in pairs)
-    renamed = sum(old is not None and old.metadata.get("subject") != new.metadata.get("subject") for old, new in pairs)
+    names = [(old.metadata.get("subject"), new.metadata.get("subject")) for old, new in pairs if old is not None]
+    renamed = sum(bool(old and new) and old != new for old, new in names)
     lines = []
     if moved:
         lines.append(

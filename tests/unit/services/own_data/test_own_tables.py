@@ -205,7 +205,8 @@ def test_ids_of_patients_that_may_be_one(tmp_path: Path, ids: str, alike: int) -
 def test_one_id_that_stands_for_all(tmp_path: Path) -> None:
     write_images(tmp_path / "bilder", "a.png", "b.png")
     source = write_table(tmp_path / "t.csv", "image;patient;report", "a.png;ANON;Clear.", "b.png;ANON;Large.")
-    assert "one stands for all patients, --split-by study" in problems(source)[0]
+    (told,) = problems(source)
+    assert "1 patient leaves val and test empty" in told and "one stands for all patients, --split-by study" in told
 
 
 def test_texts_that_may_not_be_meant_as_they_stand_are_counted(tmp_path: Path) -> None:
