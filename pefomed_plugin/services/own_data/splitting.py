@@ -122,8 +122,8 @@ def _counts(groups: int, parting: Parting) -> dict[str, int]:
         least = -(-100 // min(parting.shares.values()))
         raise DataError(
             f"--split {'/'.join(map(str, parting.shares.values()))}: {groups:,} {_plural(parting.by, groups)} "
-            f"{'leaves' if groups == 1 else 'leave'} {' and '.join(empty)} empty; such shares need some {least}, or choose larger ones, or --split test to "
-            f"test on all{_ONE_FOR_ALL if groups == 1 and parting.by == PATIENT else ''}"
+            f"{'leaves' if groups == 1 else 'leave'} {' and '.join(empty)} empty; such shares need some {least}, or choose "
+            f"larger ones, or --split test to test on all{_ONE_FOR_ALL if groups == 1 and parting.by == PATIENT else ''}"
         )
     return counts
 
