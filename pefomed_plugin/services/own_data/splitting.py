@@ -120,10 +120,12 @@ def _counts(groups: int, parting: Parting) -> dict[str, int]:
     empty = [split for split, count in counts.items() if not count]
     if empty:
         least = -(-100 // min(parting.shares.values()))
+        leave = "leaves" if groups == 1 else "leave"
+        hint = _ONE_FOR_ALL if groups == 1 and parting.by == PATIENT else ""
         raise DataError(
-            f"--split {'/'.join(map(str, parting.shares.values()))}: {groups:,} {_plural(parting.by, groups)} "
-            f"{'leaves' if groups == 1 else 'leave'} {' and '.join(empty)} empty; such shares need some {least}, or choose "
-            f"larger ones, or --split test to test on all{_ONE_FOR_ALL if groups == 1 and parting.by == PATIENT else ''}"
+            f"--split {'/'.join(map(str, parting.shares.values()))}: {groups:,} {_plural(parting.by, groups)} {leave} "
+            f"{' and '.join(empty)} empty; such shares need some {least}, or choose larger ones, or --split test to "
+            f"test on all{hint}"
         )
     return counts
 
