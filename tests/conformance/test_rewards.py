@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ import torch
 from pefomed_plugin.cli import main
 from pefomed_plugin.rewards import ProbeWatch, reward
 from pefomed_plugin.scoring.files import write_scores
+from pefomed_plugin.services.rating.preferences import Preference, write_preferences
 from pefomed_plugin.storage import write_records
 from tests.conformance.exported_model import generated_questions, loaded, write_talkative
 from tests.unit.scoring.rows import predicted
+from tests.unit.services.judged import answers
 
 
 def test_two_steps_of_grpo_are_rewarded_by_our_scorer(tmp_path: Path) -> None:
@@ -106,3 +109,31 @@ def test_trl_trains_on_exported_preferences(tmp_path: Path, name: str, kind: str
         model, ref_model=loaded(folder)[0], args=settings, train_dataset=rows, processing_class=processor
     )
     assert trainer.train().training_loss > 0
+
+
+def test_verdicts_side_by_side_are_what_trl_makes_of_their_pairs(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    data_utils = pytest.importorskip("trl.data_utils")
+    mine = answers(4)
+    verdicts = [Preference(found.id, at, "r", 1, "a", "b", "ab"[at % 2], None) for at, found in enumerate(mine)]
+    runs = []
+    for name in "ab":
+        runs.append(str(tmp_path / name / "predictions.jsonl"))
+        (tmp_path / name).mkdir()
+        texts = [f"{name}{at}" for at in range(4)]
+        write_records(Path(runs[-1]), [replace(found, prediction=text) for found, text in zip(mine, texts)])
+    write_preferences(tmp_path / "preferences.jsonl", ("a", "b"), verdicts)
+    asked = ["--study", str(tmp_path / "preferences.jsonl"), "--out", str(tmp_path / "out")]
+    assert main(["rate", "export-preferences", *runs, *asked]) == 0
+    pairs, labels = (
+        datasets.Dataset.from_json(str(tmp_path / "out" / f"{name}.jsonl"), cache_dir=str(tmp_path / "cache"))
+        for name in ("dpo", "kto")
+    )
+    assert data_utils.is_conversational(pairs[0]) and data_utils.is_conversational(labels[0])
+    columns = ("prompt", "chosen", "rejected")
+    theirs = data_utils.unpair_preference_dataset(pairs.select_columns(list(columns)))
+
+    def said(rows: Any) -> list[tuple[str, str, bool]]:
+        return sorted((row["prompt"][0]["content"], row["completion"][0]["content"], row["label"]) for row in rows)
+
+    assert said(theirs) == said(labels) and len(labels) == 8
