@@ -178,9 +178,11 @@ def test_verdicts_on_other_answers_are_refused(sides, tmp_path, capsys):
     assert "compares 'a' and 'b'" in named and "--label NAME" in named
     assert "no such file" in refused(*runs, "--study", str(tmp_path / "a"))
     models, found = read_preferences(study)
+    (study / PREFERENCES).unlink()  # verdicts of other raters are not written over
     write_preferences(study / PREFERENCES, models, [replace(found[0], preferred="c"), replace(found[1], sample_id="x")])
     wrong = refused(*runs, "--study", str(study))
     assert "'c' is neither a model nor a tie" in wrong and "x: not among the answers" in wrong
+    (study / PREFERENCES).unlink()
     write_preferences(study / PREFERENCES, models, found[-2:])
     assert "nobody preferred anything" in refused(*runs, "--study", str(study))
 
