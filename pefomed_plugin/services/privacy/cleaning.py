@@ -27,7 +27,7 @@ from .burned_in import Box, may_hold_text
 from .dicom_headers import Uids, clean
 from .findings import KINDS
 from .image_metadata import take_apart, texts_beside
-from .patterns import in_place_of, kind_of_field
+from .patterns import in_place_of, kind_of_field, with_instead
 from .pixels import blank_frames, painted_black, written_anew
 from .recognisers import Recogniser
 from .said import NoText
@@ -163,11 +163,13 @@ class Cleaner:
                     self._told(name, self._looker.place(place), "name", "name of a file replaced")
             spans, _ = recogniser.find(text, field_name)
             is_field = kind_of_field(field_name) != ""
-            for span in reversed(spans):
+            shown = self._looker.place(place) if spans else ""
+            instead = []
+            for span in spans:
                 new, done = self._instead(text[span.start : span.end], span.kind, is_field)
-                text = text[: span.start] + new + text[span.end :]
-                self._told(name, f"{self._looker.place(place)}, column {span.start + 1}", span.kind, done)
-            return text
+                instead.append(new)
+                self._told(name, f"{shown}, column {span.start + 1}", span.kind, done)
+            return with_instead(text, spans, instead)
 
         return visit
 

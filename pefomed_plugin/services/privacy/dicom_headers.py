@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .findings import KINDS, mask
-from .patterns import find_in_field, in_place_of
+from .patterns import find_in_field, in_place_of, with_instead
 from .recognisers import Recogniser
 
 TABLE = Path(__file__).with_name("dicom_profile.csv")
@@ -219,9 +219,7 @@ def _clean_text(element: Any, told: Held, recogniser: Recogniser, changed: list[
 def replaced(text: str, recogniser: Recogniser, name: str = "") -> str:
     """A text with a placeholder for each thing that identifies."""
     spans, _ = recogniser.find(text, name)
-    for span in reversed(spans):
-        text = text[: span.start] + in_place_of(text[span.start : span.end], span.kind) + text[span.end :]
-    return text
+    return with_instead(text, spans, [in_place_of(text[span.start : span.end], span.kind) for span in spans])
 
 
 def _elements(dataset: Any, before: str = "") -> Iterator[tuple[str, Any]]:

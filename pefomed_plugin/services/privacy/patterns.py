@@ -8,7 +8,7 @@ German health insurance number (Krankenversichertennummer, modulus 10 after § 2
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
@@ -71,6 +71,15 @@ def find_spans(text: str) -> tuple[list[Span], int]:
 def in_place_of(found: str, kind: str) -> str:
     """The placeholder of a kind; tags that stood within what was found stay, so that a page stays one."""
     return KINDS[kind].placeholder + "".join(TAG.findall(found))
+
+
+def with_instead(text: str, spans: Sequence[Span], instead: Sequence[str]) -> str:
+    """A text with something else in the place of each span; they are in order, and none overlaps another."""
+    parts, done = [], 0
+    for span, new in zip(spans, instead):
+        parts += [text[done : span.start], new]
+        done = span.end
+    return "".join([*parts, text[done:]])
 
 
 def _find(text: str) -> tuple[list[Span], int]:

@@ -140,8 +140,9 @@ def _noting(source: Source, looker: Looker, found: Scan) -> Any:
     def visit(text: str, place: str, name: str) -> str:
         spans, marks = looker.recogniser.find(text, name)
         found.marks += marks
+        shown = looker.place(place) if spans else ""
         for span in spans:
-            where = f"{looker.place(place)}, column {span.start + 1}"
+            where = f"{shown}, column {span.start + 1}"
             found.findings.append(
                 Finding(looker.shown(source.name), where, span.kind, mask(text[span.start : span.end]))
             )

@@ -7,7 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 from pefomed_plugin.services.privacy.findings import KINDS, mask
-from pefomed_plugin.services.privacy.patterns import find_in_field, find_spans, in_place_of, kind_of_field, passages_of
+from pefomed_plugin.services.privacy.patterns import (
+    Span,
+    find_in_field,
+    find_spans,
+    in_place_of,
+    kind_of_field,
+    passages_of,
+    with_instead,
+)
 from pefomed_plugin.services.privacy.recognisers import OWN, Recogniser, find_recogniser, language_of
 
 FOUND = [
@@ -234,3 +242,9 @@ def test_what_we_write_ourselves_is_no_finding() -> None:
 
 def _kinds(text: str) -> list[str]:
     return [span.kind for span in find_spans(text)[0]]
+
+
+def test_a_text_with_a_hundred_thousand_findings_is_put_together_once():
+    """Cut at each of them it would be copied as often, and a page of some megabytes take hours."""
+    text, spans = "Dr. Weber. " * 100_000, [Span(11 * place + 4, 11 * place + 9, "name") for place in range(100_000)]
+    assert with_instead(text, spans, ["[NAME]"] * 100_000) == "Dr. [NAME]. " * 100_000
