@@ -184,4 +184,5 @@ def _lines(what: str, total: int, done: int) -> Iterator[Advance]:
 
 
 def _rate(items: float, start: float) -> str:
-    return f"{items / max(time.monotonic() - start, 1e-9):.1f}/s"
+    rate = items / max(time.monotonic() - start, 1e-9)
+    return f"{rate:.1f}/s" if rate >= 0.1 or not items else f"{1 / rate:.0f} s each"

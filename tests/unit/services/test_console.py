@@ -95,3 +95,10 @@ def test_progress_without_a_terminal_is_a_line_now_and_then_on_stderr(capsys, mo
     shown = capsys.readouterr()
     assert shown.out == ""
     assert re.fullmatch(r"work: 6/10, [\d.]+/s, \d+ s left  loss 1.5\n", shown.err)
+
+
+@pytest.mark.parametrize(("items", "told"), [(0, "0.0/s"), (1, "40 s each"), (4, "0.1/s"), (400, "10.0/s")])
+def test_a_slow_rate_is_told_as_time_and_not_as_nothing(items, told, monkeypatch):
+    """``0.0/s`` stood there while a sample was made."""
+    monkeypatch.setattr(console.time, "monotonic", lambda: 140.0)
+    assert console._rate(items, 100.0) == told
