@@ -9,6 +9,7 @@ from ..errors import ConfigError, DataError
 from ..reporting.folds import figures_to_json, fold_tables
 from ..reporting.results import read_run
 from ..scoring import needs_answers_alone
+from ..scoring.breakdown import CLUSTERED_BY
 from ..scoring.files import write_scores
 from ..services.console import say
 from ..services.fold_runs import write_pooled
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> Output:
     }
     notes = [
         f"{len(pooled):,} samples, each answered once, by the run of the fold that tests it.",
-        "Mean \u00b1 SD: over the folds. Interval: of all answers, drawn by study or image.",
+        f"Mean \u00b1 SD: over the folds. Interval: of all answers, drawn by {CLUSTERED_BY}.",
         f"written to {arguments.out}, a run as any other",
     ]
     return Output(data, [*fold_tables(folds, together), *notes])

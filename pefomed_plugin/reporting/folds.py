@@ -1,7 +1,7 @@
 """Figures over the folds of a data set: each fold's, their mean and spread, and that of all answers together.
 
-The interval is that of the answers put together, drawn by study or image: folds share training data, so that their
-spread says how much a figure depends on the split, and is no standard error of it.
+The interval is that of the answers put together, drawn by patient, study or image: folds share training data, so that
+their spread says how much a figure depends on the split, and is no standard error of it.
 """
 
 from __future__ import annotations

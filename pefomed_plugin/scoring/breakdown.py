@@ -112,9 +112,14 @@ def places_of_groups(predictions: Sequence[Prediction], axis: str) -> dict[str, 
     return {group: places[group] for group in ordered}
 
 
+CLUSTERED_BY = "patient, else study, else image"
+"""Of ``cluster_of``, to say beside figures."""
+
+
 def cluster_of(prediction: Prediction) -> Hashable:
-    """What makes two rows dependent: their study, or their images where the metadata name no study."""
-    return prediction.dataset, prediction.metadata.get("study", prediction.images)
+    """What makes two rows dependent: their patient (``subject``), study or images, the first that the data name."""
+    metadata = prediction.metadata
+    return prediction.dataset, metadata.get("subject", metadata.get("study", prediction.images))
 
 
 def break_down(

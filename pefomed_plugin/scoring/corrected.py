@@ -87,7 +87,7 @@ def correct_mean(
     """Corrected mean of one model's answers.
 
     Args:
-        clusters: the study or image of every answer.
+        clusters: the patient, study or image of every answer.
         lowest: the worst rating; 0 and 1 are taken for wrong and right.
         highest: the best.
 

@@ -48,7 +48,7 @@ class Paired:
     people: Any
     """(n,), NaN where nobody rated."""
     numbers: Any
-    """(n,) number of each one's study or image."""
+    """(n,) number of each one's patient, study or image."""
     unjudged: int
     missing: int
 

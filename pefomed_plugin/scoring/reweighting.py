@@ -1,7 +1,8 @@
 """Draws of what judge and people would say together, and the intervals that come of them: a Bayesian bootstrap.
 
-Every study or image gets a random weight, an exponential one (Rubin, Ann Stat 9, 1981), and so do a few made-up
-ratings, one kind in each corner of judge x people: without them twenty ratings with no error would claim certainty.
+Every patient, study or image gets a random weight, an exponential one (Rubin, Ann Stat 9, 1981), and so do a few
+made-up ratings, one kind in each corner of judge x people: without them twenty ratings with no error would claim
+certainty.
 For right and wrong they weigh one half each, so that the draws are Jeffreys' posterior of a proportion. Percentiles are
 taken further out for few studies or images, as Student's t would have it (Hesterberg, Am Stat 69, 2015, "expanded
 percentile"). How often the intervals hold is shown by tests/conformance/test_coverage.py. Pure; numpy inside.
@@ -80,7 +81,7 @@ def draw_sums(sums_CK: Any, weight: float, corners: Corners, models: int = 1) ->
 
 
 def rated_per_cluster(sums_CK: Any) -> float:
-    """Rated answers of a study or image that has some."""
+    """Rated answers of a patient, study or image that has some."""
     counts = sums_CK[:, 0]
     return float(counts.sum() / max(1, (counts > 0).sum()))
 

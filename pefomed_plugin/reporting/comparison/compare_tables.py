@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Callable
 
+from ...scoring.breakdown import CLUSTERED_BY
 from ...scoring.paired import METHOD
 from ...scoring.spec import ScoredColumn
 from ..agreement_tables import pairs_table, together_table
@@ -110,7 +111,7 @@ def footnotes(comparisons: Sequence[Comparison]) -> list[str]:
     return [
         f"{brackets} \u00b1 the SD over runs or raters.",
         f"Interval and test are of the column {tested}.",
-        f"Tests against the first run: {METHOD} (study, else image).",
+        f"Tests against the first run: {METHOD} ({CLUSTERED_BY}).",
         *([adjusted] if adjusted else []),
     ]
 

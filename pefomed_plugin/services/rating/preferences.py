@@ -35,7 +35,7 @@ class Preference:
 
     sample_id: str
     cluster: int
-    """What items share that are not independent: the number of their study or image."""
+    """What items share that are not independent: the number of what ``cluster_of`` gives."""
     rater: str | None
     round: int | None
     first: str

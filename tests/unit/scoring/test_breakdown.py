@@ -4,7 +4,7 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Prediction, Score
-from pefomed_plugin.scoring.breakdown import AXES, break_down
+from pefomed_plugin.scoring.breakdown import AXES, break_down, cluster_of
 from pefomed_plugin.scoring.exact_match import score_exact_match
 
 from .rows import predicted
@@ -69,6 +69,14 @@ def test_views_of_a_study_are_drawn_together() -> None:
         assert interval.low is not None and interval.high is not None
         widths.append(interval.high - interval.low)
     assert widths[0] > 1.2 * widths[1]
+
+
+def test_studies_of_a_patient_are_drawn_together() -> None:
+    said = {"subject": "p1", "study": "s1"}, {"subject": "p1", "study": "s2"}, {"study": "s1"}, {}
+    one, other, without, alone = (
+        cluster_of(predicted(number=number, metadata=metadata)) for number, metadata in enumerate(said)
+    )
+    assert one == other and len({one, without, alone}) == 3
 
 
 def test_a_cell_does_not_depend_on_the_other_groups() -> None:
