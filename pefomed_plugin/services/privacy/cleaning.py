@@ -168,7 +168,7 @@ class Cleaner:
             for span in spans:
                 new, done = self._instead(text[span.start : span.end], span.kind, is_field)
                 instead.append(new)
-                self._told(name, f"{shown}, column {span.start + 1}", span.kind, done)
+                self._told(name, f"{shown}, column {span.start + 1:,}", span.kind, done)
             return with_instead(text, spans, instead)
 
         return visit

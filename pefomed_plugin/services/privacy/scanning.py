@@ -142,7 +142,7 @@ def _noting(source: Source, looker: Looker, found: Scan) -> Any:
         found.marks += marks
         shown = looker.place(place) if spans else ""
         for span in spans:
-            where = f"{shown}, column {span.start + 1}"
+            where = f"{shown}, column {span.start + 1:,}"
             found.findings.append(
                 Finding(looker.shown(source.name), where, span.kind, mask(text[span.start : span.end]))
             )

@@ -434,3 +434,12 @@ def test_a_name_that_is_no_text_is_shown(tmp_path, capsys):
     assert "\x1b[31m" not in capsys.readouterr().out
     assert main(["privacy", "scan", str(tmp_path), "--names", "own", "--ocr", "none", "--json"]) == 1
     json.loads(capsys.readouterr().out)
+
+
+def test_places_far_along_a_line_are_no_finding_in_the_table_of_changes(tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.txt").write_text("no effusion " * 90_000 + "Dr. Weber\n")
+    words = ["privacy", "scan", str(tmp_path / "a"), "--names", "own", "--ocr", "none"]
+    assert main([*words, "--redact", "--out", str(tmp_path / "b")]) == 0
+    assert "nothing is found in the copy" in capsys.readouterr().out
+    assert "column 1,080,005" in (tmp_path / "b" / CHANGES).read_text()
