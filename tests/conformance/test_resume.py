@@ -96,6 +96,15 @@ def told_after(runner, steps, *numbers):
     return groups
 
 
+@pytest.fixture
+def interruptible():
+    """A process that a shell began in the background ignores Ctrl-C; these tests are about one that does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "code", "said"),
     [(signal.SIGTERM, STOPPED, "stopped by a signal at"), (signal.SIGINT, INTERRUPTED, "interrupted at iteration")],
@@ -115,6 +124,15 @@ def test_a_signal_saves_and_stops(whole, tmp_path, number, code, said):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_what_a_shell_began_in_the_background_goes_on(interruptible, tmp_path):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    runner = golden_runner(tmp_path, **SETTINGS)
+    told_after(runner, 3, signal.SIGINT)
+    runner.train()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_within_the_last_step_stops_what_comes_after(tmp_path):
     run = golden()["run"]
     runner = golden_runner(tmp_path, **SETTINGS)
@@ -123,6 +141,7 @@ def test_an_interrupt_within_the_last_step_stops_what_comes_after(tmp_path):
         runner.train()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_interrupt_ends_at_once(tmp_path):
     runner = golden_runner(tmp_path, **SETTINGS)
     told_after(runner, 3, signal.SIGINT, signal.SIGINT)

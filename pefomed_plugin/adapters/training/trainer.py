@@ -146,7 +146,11 @@ class Trainer:
             )
             self.epochs = EpochLog(self.keeper.folder / "epochs.jsonl", self.iteration)
             self.epochs.begin(self.iteration, self.plan.iterations, self.per_epoch)
-            handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+            handlers = {
+                number: signal.signal(number, self._on_signal)
+                for number in (signal.SIGTERM, signal.SIGINT)
+                if signal.getsignal(number) != signal.SIG_IGN  # as a shell starts what is to go on in the background
+            }
             try:
                 for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
                     with progress(

@@ -155,4 +155,4 @@ def test_an_image_to_begin_with_that_cannot_be_used_is_an_error(files, capsys):
         )
         == 2
     )
-    assert "nowhere.png: no such file" in capsys.readouterr().err
+    assert "--image: no such file\n  - nowhere.png" in capsys.readouterr().err
