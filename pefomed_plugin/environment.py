@@ -6,7 +6,8 @@ Holds which variables there are and what each must point at; opens no weights an
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -154,3 +155,18 @@ def point_at_embedded(parts: list[str], environ: MutableMapping[str, str]) -> No
     """Set the variables of ``parts`` to the embedded default's paths."""
     values = embedded_values(sample_folder())
     environ.update({name: values[name] for name in parts})
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set for a while: processes that are started meanwhile have these values."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -84,7 +84,7 @@ def _import_levels(
     if beyond:
         counts = ", ".join(f"{rater} {count:,}" for rater, count in beyond.items())
         lines.append(f"{CANNOT_JUDGE}: {counts}; no value, in no mean, counted as unscored")
-    title = f"{spec.name}, {len(merged.raters)} raters: {SCOPES[plan.scope]}"
+    title = f"{spec.name}, {len(merged.raters)} rater(s): {SCOPES[plan.scope]}"
     table = repeated_table(title, metrics["scores"][spec.name], metrics.get("floors", {}).get(spec.name))
     pairs = _pairs(plan.rubric, predictions, dict(zip(merged.raters, merged.runs)))
     rounds = _rounds(plan, imported)

@@ -59,7 +59,7 @@ def export_sheets(arguments: argparse.Namespace) -> int:
     ids = plan.ids_of(plan.round)
     which = f", round {plan.round}" if plan.round > 1 else ""
     print(
-        f"{len(ids):,} of {len(rated.predictions):,} answers for {len(names)} raters in {folder}{which} "
+        f"{len(ids):,} of {len(rated.predictions):,} answers for {len(names)} rater(s) in {folder}{which} "
         f"({SCOPES[plan.scope]})"
     )
     rated.say()

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ..environment import variables
 from ..errors import ConfigError
 from ..launch import CONTINUE, FRESH, continuing_options
 from ..offline import RANKS, VARIABLE, is_offline
@@ -79,12 +80,9 @@ def meeting_place(arguments: argparse.Namespace) -> Iterator[str]:
             "leave one of them out"
         )
     with tempfile.TemporaryDirectory(prefix="pefomed-ranks-") as folder:
-        os.environ[RANKS] = folder
-        try:
+        with variables({RANKS: folder}):
             place = shlex.quote(os.path.join(folder, "rendezvous"))
             yield f"--rdzv-backend c10d --rdzv-conf store_type=file --rdzv-endpoint {place} --local-addr 127.0.0.1"
-        finally:
-            del os.environ[RANKS]
 
 
 def _start(arguments: argparse.Namespace, processes: int, torchrun: str) -> int:
@@ -94,9 +92,11 @@ def _start(arguments: argparse.Namespace, processes: int, torchrun: str) -> int:
     print(f"{setting}{quote_words(['torchrun', *command])}", flush=True)
     if arguments.dry_run:
         return 0
-    os.environ.setdefault("OMP_NUM_THREADS", threads)  # without it torchrun and accelerate warn, and choose their own
-    os.environ[CONTINUE] = continuing(arguments)
-    return run_torchrun(command)
+    settings = {CONTINUE: continuing(arguments)}
+    if setting:  # without it torchrun and accelerate warn, and choose their own
+        settings["OMP_NUM_THREADS"] = threads
+    with variables(settings):
+        return run_torchrun(command)
 
 
 def continuing(arguments: argparse.Namespace) -> str:

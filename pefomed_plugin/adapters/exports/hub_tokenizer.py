@@ -99,10 +99,30 @@ def _sentencepiece(path: Path, own: SegmentTokenizer, answer_mark: str) -> HubTo
     vocabulary = {text: number for number, text in enumerate(texts)}
     unknown = pieces.unk_id()
     vocabulary = {IMAGE_PLACEHOLDER if number == unknown else text: number for text, number in vocabulary.items()}
+    merges, whole = _merges(pieces, vocabulary)
+    begin, end = pieces.id_to_piece(own.bos_token_id), pieces.id_to_piece(own.eos_token_id)
+    special = {IMAGE_PLACEHOLDER: unknown, begin: own.bos_token_id, end: own.eos_token_id}
+    special[_PAD] = vocabulary[_PAD]
+    content = _sentencepiece_content(vocabulary, special, merges, whole, answer_mark)
+    names = {"bos_token": begin, "eos_token": end, "pad_token": _PAD}
+    return HubTokenizer(
+        content,
+        _config(names),
+        unknown,
+        vocabulary[_PAD],
+        own.bos_token_id,
+        own.stop_token_ids,
+        begin,
+        (),
+    )
+
+
+def _merges(pieces: Any, vocabulary: Mapping[str, int]) -> tuple[list[list[str]], list[str]]:
+    """The pairs that are merged, the likeliest first, and the texts that no merge makes."""
     made = [
         (text, number)
         for text, number in vocabulary.items()
-        if not (pieces.is_byte(number) or pieces.is_control(number) or number == unknown)
+        if not (pieces.is_byte(number) or pieces.is_control(number) or number == pieces.unk_id())
     ]
     pairs: list[tuple[float, int, int, str, str]] = []
     whole = []
@@ -113,6 +133,17 @@ def _sentencepiece(path: Path, own: SegmentTokenizer, answer_mark: str) -> HubTo
         pairs += [(score, vocabulary[left], vocabulary[right], left, right) for left, right in known]
         if splits and not known:  # no merge makes it: a symbol that whoever trained the model declared
             whole.append(text)
+    return [[left, right] for *_, left, right in sorted(pairs)], whole
+
+
+def _sentencepiece_content(
+    vocabulary: Mapping[str, int],
+    special: Mapping[str, int],
+    merges: Sequence[Sequence[str]],
+    whole: Sequence[str],
+    answer_mark: str,
+) -> dict[str, Any]:
+    """Of ``tokenizer.json``."""
     steps: list[dict[str, Any]] = []
     if answer_mark:
         # the last mark alone: a question may have it too
@@ -120,10 +151,7 @@ def _sentencepiece(path: Path, own: SegmentTokenizer, answer_mark: str) -> HubTo
         steps.append(_split({"Regex": rf"{mark}(?![\s\S]*{mark})"}, "MergedWithPrevious"))
     steps.append({"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": False})
     steps += [_split({"String": text}, "Isolated") for text in whole]
-    begin, end = pieces.id_to_piece(own.bos_token_id), pieces.id_to_piece(own.eos_token_id)
-    special = {IMAGE_PLACEHOLDER: unknown, begin: own.bos_token_id, end: own.eos_token_id}
-    special[_PAD] = vocabulary[_PAD]
-    content = {
+    return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
@@ -150,20 +178,9 @@ def _sentencepiece(path: Path, own: SegmentTokenizer, answer_mark: str) -> HubTo
             "byte_fallback": True,
             "ignore_merges": bool(whole),
             "vocab": vocabulary,
-            "merges": [[left, right] for *_, left, right in sorted(pairs)],
+            "merges": merges,
         },
     }
-    names = {"bos_token": begin, "eos_token": end, "pad_token": _PAD}
-    return HubTokenizer(
-        content,
-        _config(names),
-        unknown,
-        vocabulary[_PAD],
-        own.bos_token_id,
-        own.stop_token_ids,
-        begin,
-        (),
-    )
 
 
 def _byte_level(path: Path, own: Any, rows: int) -> HubTokenizer:

@@ -12,11 +12,11 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from multiprocessing import connection
 from typing import Any, Callable
 
+from ...environment import variables
 from ..console import say
 from .metrics_folder import FOLDER, forget
 
@@ -108,7 +108,7 @@ class Workers:
         process = self._context.Process(
             target=_run, args=(self._work, self._arguments, link), name=f"worker {number}", daemon=True
         )
-        with _environment({**self._environments[number], FOLDER: self._folder}):
+        with variables({**self._environments[number], FOLDER: self._folder}):
             process.start()
         theirs.close()
         self.processes[number], self._pipes[number], self._is_ready[number] = process, pipe, False
@@ -172,18 +172,3 @@ class Workers:
 
 def _run(work: Callable[[Any, Link], int], arguments: Any, link: Link) -> None:
     raise SystemExit(work(arguments, link))
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """While it is open, processes that are started have these values."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -38,7 +38,7 @@ def rate(path, value, name="rating"):
 
 def test_there_and_back(path, tmp_path, capsys):
     assert main(["rate", "export", str(path), "--annotators", "2", "--out", str(tmp_path / "r")]) == 0
-    assert "12 of 12 answers for 2 raters" in capsys.readouterr().out
+    assert "12 of 12 answers for 2 rater(s)" in capsys.readouterr().out
     rate(tmp_path / "r" / "rater01.xlsx", lambda line: 1)
     rate(tmp_path / "r" / "rater02.xlsx", lambda line: 0)
     assert main(["rate", "import", str(tmp_path / "r"), str(path), "--by", "organ"]) == 0

@@ -152,3 +152,15 @@ def test_offline_processes_meet_in_a_file_of_this_machine(monkeypatch):
     monkeypatch.delenv("PEFOMED_OFFLINE")
     with train.meeting_place(arguments) as torchrun:
         assert torchrun == arguments.torchrun
+
+
+def test_what_a_run_is_told_is_told_no_other_run(monkeypatch):
+    """A second run in the same process would print the first one's line for going on."""
+    seen = {}
+    monkeypatch.setattr(train, "run_torchrun", lambda command: seen.update(os.environ) or 0)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("PEFOMED_CONTINUE", "of another")
+    before = dict(os.environ)
+    assert main(["train", "--cfg-path", "a.yaml", "--nproc-per-node", "1"]) == 0
+    assert seen["PEFOMED_CONTINUE"].startswith("pefomed train --cfg-path a.yaml") and seen["OMP_NUM_THREADS"]
+    assert dict(os.environ) == before
