@@ -57,9 +57,9 @@ def _rate(votes: Sequence[Preference], worth: Mapping[str, float]) -> dict[str, 
     """In percent, with the number of items."""
     by_item: dict[str, list[float]] = {}
     clusters: dict[str, int] = {}
-    for each in votes:
-        by_item.setdefault(each.sample_id, []).append(100 * worth[str(each.preferred)])
-        clusters[each.sample_id] = each.cluster
+    for vote in votes:
+        by_item.setdefault(vote.sample_id, []).append(100 * worth[str(vote.preferred)])
+        clusters[vote.sample_id] = vote.cluster
     if not by_item:
         return {"n": 0, "value": None, "reason": "no verdict is left"}
     values = [mean(of_item) for of_item in by_item.values()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -13,15 +12,9 @@ from pefomed_plugin import launch
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
+from tests.shipped import ROOT, YAMLS
 
-ROOT = Path(__file__).resolve().parents[2]
 VARIABLES = ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
-YAMLS = sorted(
-    path
-    for folder in ("train_configs", "eval_configs", "projects")
-    for path in (ROOT / folder).rglob("*.yaml")
-    if "model:" in path.read_text(encoding="utf-8")
-)
 
 
 @pytest.fixture(autouse=True)

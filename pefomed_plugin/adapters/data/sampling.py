@@ -67,12 +67,7 @@ class MixturePlan:
         Raises:
             ConfigError: a data set with fewer samples than ranks.
         """
-        called = names or [f"data set {number}" for number in range(len(sizes))]
-        small = [f"{name}: {size:,} sample(s)" for name, size in zip(called, sizes) if size < world_size]
-        if small:
-            raise ConfigError(
-                f"{world_size:,} processes, one a GPU, and each needs a sample of every data set; take fewer", small
-            )
+        _require_enough(sizes, names, world_size)
         self.sizes, self.seed, self.world_size, self.shuffle = tuple(sizes), seed, world_size, shuffle
         self._batch_sizes = tuple(batch_sizes)
         self._images = [numbered(names) for names in images] if questions_per_image != 1 else []
@@ -159,6 +154,16 @@ def deal_evenly(weights: np.ndarray, total: int, rng: np.random.Generator) -> np
     counts[behind[: total - counts.sum()]] += 1
     places = np.concatenate([(np.arange(count) + rng.random(count)) / max(count, 1) for count in counts])
     return np.repeat(np.arange(len(weights)), counts)[np.argsort(places, kind="stable")]
+
+
+def _require_enough(sizes: Sequence[int], names: Sequence[str], world_size: int) -> None:
+    """Raises ConfigError: a data set with fewer samples than ranks."""
+    called = names or [f"data set {number}" for number in range(len(sizes))]
+    small = [f"{name}: {size:,} sample(s)" for name, size in zip(called, sizes) if size < world_size]
+    if small:
+        raise ConfigError(
+            f"{world_size:,} processes, one a GPU, and each needs a sample of every data set; take fewer", small
+        )
 
 
 class PlannedBatches:

@@ -73,8 +73,8 @@ class Loading:
             forget(self.datasets[way])
         loader = self.batches(way, batches, workers)
         start = time.perf_counter()
-        for each in loader:
-            del each
+        for batch in loader:
+            del batch
         return {"seconds": time.perf_counter() - start}
 
     def save(self, way: str, batches: list[list[int]], path: str) -> dict[str, Any]:

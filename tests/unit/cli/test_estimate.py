@@ -13,17 +13,11 @@ import pytest
 from pefomed_plugin.adapters.tasks import TASKS
 from pefomed_plugin.cli import main
 from pefomed_plugin.services.memory.loads import NEW_TOKENS
+from tests.shipped import ROOT, YAMLS
 
-ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")
 TABLES = re.findall(r"^<!-- pefomed (estimate .*) -->\n\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
 STAGE2 = str(ROOT / "projects" / "pefomed" / "stage2_vqa_rad.yaml")
-YAMLS = sorted(
-    path
-    for folder in ("train_configs", "eval_configs", "projects")
-    for path in (ROOT / folder).rglob("*.yaml")
-    if "model:" in path.read_text(encoding="utf-8")
-)
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pefomed_plugin.cli import main
+from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.services.images.dicom import looks_like_dicom
+from pefomed_plugin.services.own_data.own_tables import read_tables
+from pefomed_plugin.services.own_data.splitting import read_shares
+from pefomed_plugin.services.own_data.wishes import Wishes
 from tests.unit.services.small import small_image
 
 
@@ -84,3 +90,27 @@ def write_film(path: Path, seed: int, *, study: str, patient: str = "PAT^4711", 
     film.save_as(path, enforce_file_format=True)
     assert looks_like_dicom(path.read_bytes()[:132])
     return path
+
+
+def lines(patients: int, each: int = 2) -> list[str]:
+    """Reports of patients that have several images each."""
+    return [
+        f"bild_{patient}_{film}.png;{patient:04d};Herz groß, Nummer {patient}_{film}."
+        for patient in range(patients)
+        for film in range(each)
+    ]
+
+
+def write_hospital(tmp_path: Path, patients: int = 10) -> Path:
+    write_images(tmp_path / "bilder", *(line.partition(";")[0] for line in lines(patients)))
+    return write_table(tmp_path / "befunde.csv", "Dateiname;PatID;Befund", *lines(patients), encoding="latin-1")
+
+
+def wishes(**fields: Any) -> Wishes:
+    return Wishes(**{"image_root": Path("bilder"), "shares": read_shares("80/10/10"), **fields})
+
+
+def problems(source: Path, **fields: Any) -> tuple[str, ...]:
+    with pytest.raises((DataError, ConfigError)) as caught:
+        read_tables(source, wishes(**fields))
+    return caught.value.problems or (str(caught.value),)
