@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections import Counter
 
@@ -15,6 +16,11 @@ os.environ["PEFOMED_TOOLKIT"] = "bundled"
 for name in VARIABLES:
     os.environ.pop(name, None)
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="pefomed-tests-")  # the log of what leaves is the user's
+
+
+def pytest_unconfigure():
+    """Also in each process of pytest-xdist."""
+    shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -17,6 +17,7 @@ from ..reporting.rendering import show
 from ..requirements import package_of
 from ..services import outbound
 from ..services.console import write_out_what_cannot_be_shown
+from ..services.ending import exit_code_of, unwinding
 from ..services.terminal import folded_output, open_closed_streams, working
 from .help import DATA, EVALUATE, JUDGE, SETUP, SHARE, TRAIN, Command, HelpFormatter, group_commands
 from .next_step import pefomed, show_next
@@ -102,7 +103,7 @@ EXIT_CODES = {
     0: "done",
     1: "done, but the data, the machine or the result is not what it should be",
     2: "a mistake in what was given; the message says which, and what to do",
-    130: "interrupted",
+    130: "interrupted; 143 and 129: ended by SIGTERM, or with its terminal",
 }
 """Exit code -> meaning; ``train`` and ``evaluate`` pass on that of the first process that failed."""
 
@@ -124,12 +125,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     given = [value for value in given if value != "--debug"]  # wherever it stands, before or behind the sub-command
     try:
-        return _main(given, debug)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        with unwinding():
+            return _main(given, debug)
+    except KeyboardInterrupt as error:
+        print(str(error) or "interrupted", file=sys.stderr)
         if "--json" not in given:
             show_next(pefomed(*given))
-        return 130
+        return exit_code_of(error)
 
 
 def _main(given: Sequence[str], debug: bool) -> int:

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of the page: address to listen on (default {_HOST}, this machine alone)",
     )
     add_permission(parser, "of the page: others may ask a model that learnt from data that are not public")
-    parser.add_argument("--port", type=port_number, metavar="N", help=f"of the page (default {_PORT})")
+    parser.add_argument("--port", type=port_number, metavar="N", help=f"of the page (default {_PORT}); 0: any free one")
     parser.epilog = (
         "examples:\n  pefomed chat --ckpt output/stage2/checkpoint_last.pth\n"
         "  pefomed chat --ckpt output/stage1/checkpoint_last.pth --against output/stage2/checkpoint_last.pth\n"

@@ -15,6 +15,7 @@ from typing import Any, Callable, NoReturn
 
 from ..errors import PefomedError, one_line
 from .console import is_first_rank
+from .ending import exit_code_of, unwinding
 from .parallel import locked
 
 _LOST = re.compile(r"gloo|NCCL|c10d|Connection (?:closed|reset) by peer|Broken pipe", re.IGNORECASE)
@@ -43,15 +44,16 @@ def report_errors(run: Callable[[], Any]) -> int:
     headed by its rank, and torchrun repeats it at the end; a rank that ends because another did says so in a line.
     """
     try:
-        _recorded(run)()
+        with unwinding():
+            _recorded(run)()
     except PefomedError as error:
         _print_once(f"error: {error}")
         _say_how_to_continue(error)
         return error.exit_code
     except KeyboardInterrupt as error:
-        _print_once("interrupted")
+        _print_once(str(error) or "interrupted")
         _say_how_to_continue(error)
-        return 130
+        return exit_code_of(error)
     except Exception as error:
         if _is_one_of_many() and _has_lost_a_rank(error):
             print(

@@ -197,7 +197,7 @@ def launch(
     """Serve a page in a thread; its address.
 
     Args:
-        port: None takes a free one.
+        port: None or 0 takes a free one.
         folders: what the page may read of this machine, beside what is dropped onto it.
         passage: of the gate, for an address that other machines reach.
 
@@ -212,7 +212,7 @@ def launch(
     try:
         _, address, _ = page.queue().launch(
             server_name=host,
-            server_port=port,
+            server_port=port or None,
             share=False,
             quiet=True,
             prevent_thread_lock=True,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Callable, TextIO
 from ..errors import ConfigError, PefomedError
 from ..readers.views import named_images
 from ..records import numbered_images
+from ..services.ending import Ended
 from . import NOT_CLINICAL
 from .desk import confidence_in_words
 
@@ -163,6 +164,8 @@ def converse(model: MedicalModel, image: str = "", max_new_tokens: int = 0, read
         try:
             if not conversation.hear(line):
                 return
+        except Ended:
+            raise
         except KeyboardInterrupt:
             print(" (stopped)")
 

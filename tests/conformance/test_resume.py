@@ -107,7 +107,11 @@ def interruptible():
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "code", "said"),
-    [(signal.SIGTERM, STOPPED, "stopped by a signal at"), (signal.SIGINT, INTERRUPTED, "interrupted at iteration")],
+    [
+        (signal.SIGTERM, STOPPED, "stopped by a signal at"),
+        (signal.SIGHUP, STOPPED, "stopped by a signal at"),
+        (signal.SIGINT, INTERRUPTED, "interrupted at iteration"),
+    ],
 )
 def test_a_signal_saves_and_stops(whole, tmp_path, number, code, said):
     runner = golden_runner(tmp_path, **SETTINGS)

@@ -1,4 +1,4 @@
-"""The training loop: epochs of planned batches, validation, checkpoints, stopping on SIGTERM or Ctrl-C.
+"""The training loop: epochs of planned batches, validation, checkpoints, stopping when it is told to.
 
 Everything that happens at an iteration (its batch, its learning rate, its dropout) is a function of seed, iteration and
 rank, so a run that is killed and resumed is bit for bit the run that was not (float32 on the CPU).
@@ -22,6 +22,7 @@ from ...errors import PefomedError
 from ...lora import recorded
 from ...origins import Origins
 from ...services.console import progress, say
+from ...services.ending import answering
 from ...services.parallel import leave_the_group
 from ...storage import set_aside
 from ...toolkit import NAME as TOOLKIT
@@ -52,7 +53,7 @@ from .tracking import Tracker, trackers_of
 from .validation import validate
 
 STOPPED = 75
-"""Exit code of a run that was told to stop (SIGTERM) and saved: its message says how to continue."""
+"""Exit code of a run that was told to stop (SIGTERM, SIGHUP) and saved: its message says how to continue."""
 INTERRUPTED = 130
 """The same after Ctrl-C."""
 
@@ -129,7 +130,7 @@ class Trainer:
 
         Raises:
             CheckpointError: a checkpoint cannot be written.
-            StoppedBySignal: SIGTERM or Ctrl-C came; the checkpoint is written.
+            StoppedBySignal: SIGTERM or Ctrl-C came, or the terminal was closed; the checkpoint is written.
             PefomedError: too many gradients that are no finite number.
         """
         self._say_start()
@@ -146,29 +147,26 @@ class Trainer:
             )
             self.epochs = EpochLog(self.keeper.folder / "epochs.jsonl", self.iteration)
             self.epochs.begin(self.iteration, self.plan.iterations, self.per_epoch)
-            handlers = {
-                number: signal.signal(number, self._on_signal)
-                for number in (signal.SIGTERM, signal.SIGINT)
-                if signal.getsignal(number) != signal.SIG_IGN  # as a shell starts what is to go on in the background
-            }
             try:
-                for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
-                    with progress(
-                        f"epoch {epoch + 1}/{self.options.max_epoch}",
-                        self.per_epoch,
-                        self.iteration - epoch * self.per_epoch,
-                    ) as advance:
-                        while self.iteration < (epoch + 1) * self.per_epoch:
-                            self._iterate(epoch, batches, log, advance)
-                    self._write_log(log)
-                    self._finish_epoch(epoch, trackers)
-                if sum_over_ranks(self.accelerator, [self._told])[0]:  # while the last epoch was finished
-                    raise StoppedBySignal(self._told, self.iteration)
+                with answering(self._on_signal):
+                    self._train_epochs(batches, log, trackers)
             finally:
                 if self.accelerator.num_processes == 1:  # else the others may be gone
                     log.flush()
-                for number, handler in handlers.items():
-                    signal.signal(number, handler)
+
+    def _train_epochs(self, batches: Iterator[Any], log: StepLog, trackers: list[Tracker]) -> None:
+        for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
+            with progress(
+                f"epoch {epoch + 1}/{self.options.max_epoch}",
+                self.per_epoch,
+                self.iteration - epoch * self.per_epoch,
+            ) as advance:
+                while self.iteration < (epoch + 1) * self.per_epoch:
+                    self._iterate(epoch, batches, log, advance)
+            self._write_log(log)
+            self._finish_epoch(epoch, trackers)
+        if sum_over_ranks(self.accelerator, [self._told])[0]:  # while the last epoch was finished
+            raise StoppedBySignal(self._told, self.iteration)
 
     def _iterate(self, epoch: int, batches: Iterator[Any], log: StepLog, advance: Any) -> None:
         left = (epoch + 1) * self.per_epoch - self.iteration

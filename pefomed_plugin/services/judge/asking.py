@@ -6,7 +6,6 @@ As long as no reply could be used only ``FEW`` questions are out, and after as m
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any, Callable
 
 from ...errors import PefomedError
 from ..console import progress, say
+from ..ending import answering
 from .chat import Ask, AsksAtOnce, ChatRequest, Gate, Halted, NoReply, RefusedRequest, Reply, closing_on_error
 from .ledger import Entry, Ledger
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
@@ -51,7 +51,7 @@ def ask_all(
 ) -> Asked:
     """Ask what is open until all is settled, a limit is reached, or the user interrupts.
 
-    An interrupt (or SIGTERM) lets the requests in flight finish and stores their replies; a second one lets go of them.
+    Ctrl-C (SIGTERM, SIGHUP) lets the requests in flight finish and stores their replies; a second one lets go of them.
     A mistake of this program stores what is in flight, too, before it is raised.
 
     Raises:
@@ -292,13 +292,10 @@ def _drain(done: Done) -> list[Future | None]:
 
 @contextmanager
 def closing_on_signal(gate: Gate, let_go: Callable[[], None] | None = None) -> Iterator[None]:
-    """An interrupt or SIGTERM closes the gate instead of ending the process; a second one calls ``let_go``.
+    """Being told to end closes the gate instead of ending the process; a second one calls ``let_go``.
 
     Another one, or the second where there is nothing to call, interrupts at once.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     later = [let_go] if let_go is not None else []
 
     def close(*_: Any) -> None:
@@ -311,9 +308,5 @@ def closing_on_signal(gate: Gate, let_go: Callable[[], None] | None = None) -> I
         else:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with answering(close):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

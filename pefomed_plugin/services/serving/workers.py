@@ -18,6 +18,7 @@ from typing import Any, Callable
 
 from ...environment import variables
 from ..console import say
+from ..ending import answering
 from .metrics_folder import FOLDER, forget
 
 MOST_STARTS = 5
@@ -86,17 +87,12 @@ class Workers:
 
     def run(self) -> int:
         """Until all have ended; the exit code."""
-        handlers = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            with tempfile.TemporaryDirectory(prefix="pefomed-metrics-") as folder:
-                self._folder = folder
-                for number in range(len(self.processes)):
-                    self._start(number)
-                while any(self.processes):
-                    self._look()
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        with answering(self._note), tempfile.TemporaryDirectory(prefix="pefomed-metrics-") as folder:
+            self._folder = folder
+            for number in range(len(self.processes)):
+                self._start(number)
+            while any(self.processes):
+                self._look()
         return 1 if self._failed else 0
 
     def _note(self, *_: Any) -> None:

@@ -177,7 +177,7 @@ def test_limits_that_cannot_be_used(limits):
         Limits(**limits)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_finishes_what_is_in_flight(path, number, capsys):
     def ask(question, gate):
         gate.enter()

@@ -1,0 +1,87 @@
+"""SIGTERM and a closed terminal unwind like Ctrl-C; what is ignored stays so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from pefomed_plugin.services.ending import Ended, answering, exit_code_of, unwinding
+from tests.killing import forks
+
+BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_the_system_has_them():
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@BOTH
+def test_what_is_for_the_time_being_is_removed(number):
+    with pytest.raises(KeyboardInterrupt) as caught, unwinding():
+        with tempfile.TemporaryDirectory() as folder:
+            os.kill(os.getpid(), number)
+    assert exit_code_of(caught.value) == 128 + number
+    assert str(caught.value) == f"ended by {number.name}"
+    assert not Path(folder).exists()
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_ctrl_c_is_what_it_was():
+    before = signal.getsignal(signal.SIGINT)
+    with unwinding():
+        assert signal.getsignal(signal.SIGINT) is before
+    assert exit_code_of(KeyboardInterrupt()) == 130
+
+
+@pytest.mark.parametrize("ways", [unwinding, lambda: answering(pytest.fail)])
+def test_what_is_ignored_stays_so(ways):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    with ways():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_whoever_answers_is_called_and_the_one_before_comes_back():
+    heard = []
+    with unwinding():
+        with answering(lambda number, _: heard.append(number)):
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGHUP)
+        with pytest.raises(Ended):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert heard == [signal.SIGTERM, signal.SIGHUP]
+
+
+@forks
+def test_a_process_that_was_forked_ends_at_once():
+    with unwinding():
+        child = os.fork()
+        if not child:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                os._exit(3)  # it was raised
+        _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
+
+
+def test_another_thread_leaves_all_as_it_is():
+    seen = []
+
+    def look():
+        with unwinding(), answering(pytest.fail):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
