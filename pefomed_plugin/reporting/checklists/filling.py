@@ -26,13 +26,20 @@ class Answer:
     """Empty: it knows nothing of it."""
     where: str
     """Files and commands that the text is from, below the run's folder."""
+    whole: bool = True
+    """Every fact that answers the item is known."""
 
     @property
     def state(self) -> str:
         """``filled``, ``partly`` (a person has to add something) or ``open``."""
-        if not self.said:
-            return "open"
-        return "partly" if self.item.left else "filled"
+        return ("partly" if self.left else "filled") if self.said else "open"
+
+    @property
+    def left(self) -> str:
+        """What a person has to add; empty: nothing."""
+        if self.item.left or not self.said:
+            return self.item.left or "all of it"
+        return "" if self.whole else "what the run did not record"
 
 
 def fill(guideline: Guideline, run: Run) -> list[Answer]:
@@ -41,10 +48,11 @@ def fill(guideline: Guideline, run: Run) -> list[Answer]:
 
 
 def _answer(item: Item, run: Run) -> Answer:
-    found: list[Known] = [known for key in item.known for known in KNOWN[key](run)]
+    by_key = [KNOWN[key](run) for key in item.known]
+    found: list[Known] = [known for facts in by_key for known in facts]
     said = " ".join(dict.fromkeys(known.text for known in found))
     where = ", ".join(dict.fromkeys(place for known in found for place in _places(run, known.where)))
-    return Answer(item, said, where)
+    return Answer(item, said, where, whole=all(by_key))
 
 
 def _places(run: Run, where: str) -> Iterator[str]:
@@ -73,7 +81,7 @@ def checklist_table(guideline: Guideline, answers: Sequence[Answer], *, whole: b
         Column("about", lambda answer: answer.item.topic),
         Column("state", lambda answer: answer.state),
         *(said if whole else [Column("where it stands", lambda answer: _first(answer.where))]),
-        Column("left to you", lambda answer: answer.item.left or ("all of it" if not answer.said else "-")),
+        Column("left to you", lambda answer: answer.left or "-"),
     ]
     states = [answer.state for answer in answers]
     counted = ", ".join(f"{states.count(state)} {state}" for state in ("filled", "partly", "open"))
@@ -100,7 +108,7 @@ def as_data(answers: Sequence[Answer]) -> list[dict[str, Any]]:
             "state": answer.state,
             "said": answer.said or None,
             "where": answer.where or None,
-            "left": answer.item.left or None,
+            "left": answer.left or None,
         }
         for answer in answers
     ]

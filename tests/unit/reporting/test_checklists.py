@@ -32,11 +32,9 @@ def said(folder: Path, guideline: str = "claim") -> dict[str, Any]:
 
 def test_every_item_is_there_once_and_every_fact_is_asked_for() -> None:
     assert [item.number for item in GUIDELINES["claim"].items] == [str(number) for number in range(1, 45)]
-    for guideline in GUIDELINES.values():
-        numbers = [item.number for item in guideline.items]
-        assert len(set(numbers)) == len(numbers)
-    tripod = {item.number.rstrip("abcdefg") for item in GUIDELINES["tripod_llm"].items}
-    assert tripod == {str(number) for number in range(1, 20)}
+    parts = {3: "ab", 5: "abcde", 6: "abcde", 7: "abcde", 8: "abc", 9: "ab", 14: "abcdef", 16: "abcd", 19: "abcdefg"}
+    table_2 = [f"{main}{part}" for main in range(1, 20) for part in parts.get(main, ("",))]
+    assert [item.number for item in GUIDELINES["tripod_llm"].items] == table_2 and len(table_2) == 49
     asked = {key for guideline in GUIDELINES.values() for item in guideline.items for key in item.known}
     assert asked == set(KNOWN)
 
@@ -63,6 +61,28 @@ def test_the_checkpoint_that_answered_says_how_it_was_chosen(tmp_path: Path, nam
     checkpoint = WeightsFile(f"out/checkpoint_{name}.pth", None)
     write_record(folder / "results", RunRecord({}, ModelPart("real", {"checkpoint": checkpoint})))
     assert said_of in said(folder)["26"].said
+
+
+def test_the_metrics_and_people_that_item_17_refers_to_are_7a_and_7d() -> None:
+    """Copies of the preprint number items 6 and 7 otherwise."""
+    topics = {item.number: item.topic for item in GUIDELINES["tripod_llm"].items}
+    assert topics["7a"].startswith("metrics") and topics["7d"].startswith("assessors")
+
+
+def test_an_item_of_which_a_part_is_unknown_is_not_filled(tmp_path: Path) -> None:
+    """Answers from elsewhere tell their outcome and metrics, and not when they were given."""
+    undated = said(make_run(tmp_path / "import", answers([True, False])), "tripod_llm")["7c"]
+    assert undated.said and (undated.state, undated.left) == ("partly", "what the run did not record")
+    folder = make_run(tmp_path / "run", answers([True, False]), config=CONFIG)
+    write_record(folder / "results", RunRecord({}, ModelPart("real"), written_at="2026-11-28T00:00:00"))
+    dated = said(folder, "tripod_llm")["7c"]
+    assert "Answered on 2026-11-28" in dated.said and (dated.state, dated.left) == ("filled", "")
+
+
+def test_people_who_rate_answers_did_not_annotate_the_references() -> None:
+    for guideline in GUIDELINES.values():
+        asks = {item.number for item in guideline.items if "raters" in item.known}
+        assert asks <= {"7d"}, guideline.name
 
 
 def test_what_nobody_looked_at_is_not_called_none(tmp_path: Path) -> None:
