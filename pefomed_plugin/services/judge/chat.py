@@ -131,6 +131,10 @@ class RefusedRequest(Exception):
     """The server refuses this request; whether for its text or for all of them only the others' fate can tell."""
 
 
+class ServiceError(PefomedError):
+    """The server refuses what we ask for altogether: key, quota, model or parameters."""
+
+
 @contextmanager
 def closing_on_error(gate: Gate) -> Iterator[None]:
     """Close the gate over what concerns more than one question, before the next one leaves."""

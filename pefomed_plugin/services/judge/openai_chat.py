@@ -19,36 +19,19 @@ from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Callable
-from urllib.parse import urlsplit
 
-from ...errors import ConfigError, PefomedError
+from ...errors import ConfigError
 from ..console import say
 from ..outbound import CHAT, Way, open_passage
-from .chat import RESPONSES, ChatRequest, Gate, NoReply, RefusedRequest, Reply, closing_on_error
-from .refusals import (
-    LONGEST_RETRY_AFTER_S,
-    OF_THE_KEY,
-    REFUSALS_OF_TEXTS,
-    SYSTEM,
-    fault_of_text,
-    refused_parameter,
-    retry_after_s,
-    smaller_limit,
-    words_of,
-)
+from .chat import RESPONSES, ChatRequest, Gate, NoReply, RefusedRequest, Reply, ServiceError, closing_on_error
+from .refusals import REFUSALS_OF_TEXTS, fault_of_text, refused_parameter, smaller_limit, words_of
 from .server import MOST_BYTES, TooLarge, make_client, most_bytes, secrets, texts_sent
-from .wire import UNKNOWN_TO_RESPONSES, body_of, read_body
+from .statuses import Refusals, is_temporary, sent_on
+from .wire import body_of, read_body
 
 MAX_TRIES = 8
 """Requests for one reply before it is left for the next start; waits between them add up to about a minute."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
-SHOWN_WAIT_S = 10.0
-"""From here on what a server asks to wait is said."""
-_TEMPORARY = (408, 409, 425, 429)
-
-
-class ServiceError(PefomedError):
-    """The server refuses what we ask for altogether: key, quota, model or parameters."""
 
 
 class OpenAIChat:
@@ -74,9 +57,7 @@ class OpenAIChat:
         self._client, self.server, self._exit = make_client(timeout_s)
         self.timeout_s = timeout_s
         self._max_tries, self._first_wait_s = max_tries, first_wait_s
-        self._leave_out = tuple(leave_out)
-        self._learned: dict[str, tuple[str, ...]] = {}
-        self._lock = threading.Lock()
+        self._refusals = Refusals(self.server, leave_out)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True, name="requests").start()
         weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
@@ -135,7 +116,7 @@ class OpenAIChat:
 
     def body(self, question: ChatRequest) -> dict[str, Any]:
         """A request's body, without what the server is known to refuse."""
-        return body_of(question, self._left_out(question))
+        return body_of(question, self._refusals.left_out(question))
 
     def call(
         self,
@@ -165,8 +146,8 @@ class OpenAIChat:
             try:
                 return self._run(limited())
             except openai.APIStatusError as error:
-                fault = f"status {error.status_code}{_sent_on(error)}"
-                if error.status_code not in _TEMPORARY and error.status_code < 500:
+                fault = f"status {error.status_code}{sent_on(error)}"
+                if not is_temporary(error.status_code):
                     break
             except TooLarge:
                 fault = f"its answer is larger than {most:,} bytes"
@@ -190,13 +171,13 @@ class OpenAIChat:
         body: Any = response.get("body")
         body = body if isinstance(body, dict) else {}
         if response.get("status_code") == 200:
-            reply, _ = self._understand(json.dumps(body).encode(), self._left_out(question), question.endpoint)
+            reply, _ = _understand(json.dumps(body).encode(), self._refusals.left_out(question), question.endpoint)
             return reply, reply is not None
         status, said = response.get("status_code"), words_of(body, "")
         if status in REFUSALS_OF_TEXTS:
-            refused = refused_parameter(body, said, question.parameters, self._left_out(question))
+            refused = refused_parameter(body, said, question.parameters, self._refusals.left_out(question))
             if refused:
-                self._learn(model, refused)
+                self._refusals.learn(model, refused)
                 return None, True
             final = fault_of_text(status, said)
             if final:
@@ -219,12 +200,12 @@ class OpenAIChat:
         limits: dict[str, int] = {}
         while True:
             await gate.enter_async()
-            left_out = self._left_out(question)
+            left_out = self._refusals.left_out(question)
             asked = replace(question, parameters={**question.parameters, **limits}) if limits else question
             dropped = (*left_out, *(f"{name} {value}" for name, value in limits.items()))
             try:
                 content = await asyncio.wait_for(self._send(asked, left_out), self.timeout_s)
-                reply, fault = self._understand(content, dropped, question.endpoint)
+                reply, fault = _understand(content, dropped, question.endpoint)
                 if reply is not None:
                     return reply
             except openai.APIStatusError as error:
@@ -233,7 +214,7 @@ class OpenAIChat:
                 if smaller is not None:
                     limits = smaller
                     continue
-                reply, fault = self._judge_status(error, said, question, left_out, gate)
+                reply, fault = self._refusals.judge(error, said, question, left_out, gate)
                 if reply is not None:
                     return reply
                 if not fault:  # asked at once without what was refused
@@ -264,21 +245,6 @@ class OpenAIChat:
         raw = await corner.with_raw_response.create(**given, extra_body=body)
         return bytes(raw.http_response.content)
 
-    def _understand(self, content: bytes, dropped: Sequence[str], endpoint: str) -> tuple[Reply | None, str]:
-        """What an answer says; what cannot be understood at all was paid for too, and is kept as it came."""
-        text = content.decode("utf-8", "replace")
-        for secret in secrets():
-            text = text.replace(secret, "[key]")
-        try:
-            return read_body(text.encode(), dropped, endpoint)
-        except Exception as error:
-            return Reply(None, f"not understood ({type(error).__name__})", dropped=tuple(dropped), raw=text), ""
-
-    def _left_out(self, question: ChatRequest) -> tuple[str, ...]:
-        learned = self._learned.get(question.parameters["model"], ())
-        unknown = UNKNOWN_TO_RESPONSES if question.endpoint == RESPONSES else ()
-        return tuple(dict.fromkeys((*self._leave_out, *learned, *(n for n in unknown if n in question.parameters))))
-
     def require(self, endpoint: str) -> None:
         """Say what an endpoint does not do. Raises ConfigError if the installed ``openai`` knows nothing of it."""
         if endpoint != RESPONSES:
@@ -287,66 +253,13 @@ class OpenAIChat:
             raise ConfigError("this version of openai has no Responses API; pip install -U openai")
         say("the Responses API takes no seed: repeated runs differ by chance alone")
 
-    def _judge_status(
-        self, error: Any, said: str, question: ChatRequest, left_out: Sequence[str], gate: Gate
-    ) -> tuple[Reply | None, str]:
-        """A reply that is final, or the name of a fault worth another try; neither: ask again without a parameter.
 
-        Raises:
-            RefusedRequest: a refusal that may be about this text alone.
-            ServiceError: one that is about all of them.
-        """
-        status: int = error.status_code
-        if "insufficient_quota" in said or "billing_hard_limit" in said:
-            raise ServiceError("the account's quota is used up; raise it, then start the same command again") from None
-        refused = refused_parameter(error.body, said, question.parameters, left_out)
-        if refused and (status in (400, 422) or refused == SYSTEM):
-            self._learn(question.parameters["model"], refused)
-            return None, ""
-        if status in _TEMPORARY or status >= 500:
-            self._wait_as_asked(retry_after_s(error.response.headers), gate)
-            return None, f"status {status}"
-        final = fault_of_text(status, said)
-        if final:
-            return final, ""
-        missing = f"it does not know {question.parameters['model']!r}, or OPENAI_BASE_URL lacks /v1"
-        if question.endpoint == RESPONSES:
-            missing += ", or it has no Responses API (leave out --endpoint responses)"
-        remedy = {
-            401: "OPENAI_API_KEY is not valid there",
-            403: "the key may not use this model",
-            404: missing,
-        }.get(status, _sent_on(error)[2:] or "see the server's log")
-        if status in REFUSALS_OF_TEXTS and not (status == 403 and OF_THE_KEY.search(said)):
-            raise RefusedRequest(f"refused by {self.server.url} (status {status}): {remedy}")
-        raise ServiceError(f"{self.server.url} refuses the request (status {status}): {remedy}") from None
-
-    def _wait_as_asked(self, asked_s: float, gate: Gate) -> None:
-        wait_s = min(asked_s, LONGEST_RETRY_AFTER_S)
-        if wait_s and gate.pause_all(wait_s) and asked_s >= SHOWN_WAIT_S:
-            most = "" if wait_s == asked_s else f", and is asked again after {wait_s:,.0f}, the longest wait"
-            say(f"{self.server.host} asks to wait {asked_s:,.0f} s{most}; Ctrl-C stops")
-
-    def _learn(self, model: str, parameter: str) -> None:
-        with self._lock:
-            known = self._learned.get(model, ())
-            if parameter not in known:
-                self._learned[model] = (*known, parameter)
-                old, _, new = parameter.partition(" as ")
-                what = "a system message" if parameter == SYSTEM else f"the parameter {old}"
-                how = f"asked with {new} instead" if new else "asked without it"
-                say(f"{model} refuses {what}; {how}, and noted in the ledger")
-
-
-def _sent_on(error: Any) -> str:
-    """Where a server sends a request on to; its address only, the rest may quote what was sent."""
-    place = error.response.headers.get("location") if 300 <= error.status_code < 400 else None
-    if not place:
-        return ""
+def _understand(content: bytes, dropped: Sequence[str], endpoint: str) -> tuple[Reply | None, str]:
+    """What an answer says; what cannot be understood at all was paid for too, and is kept as it came."""
+    text = content.decode("utf-8", "replace")
+    for secret in secrets():
+        text = text.replace(secret, "[key]")
     try:
-        parts = urlsplit(place)
-        host, port = parts.hostname or "another path", f":{parts.port}" if parts.port else ""
-    except ValueError:
-        host, port = "another address", ""
-    host = "".join(letter for letter in host[:100] if letter.isprintable())
-    return f"; it sends requests on to {host}{port}, which is not followed: name that in OPENAI_BASE_URL if it is right"
+        return read_body(text.encode(), dropped, endpoint)
+    except Exception as error:
+        return Reply(None, f"not understood ({type(error).__name__})", dropped=tuple(dropped), raw=text), ""
