@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from re import Match
 from typing import Callable
 
@@ -162,6 +163,11 @@ def _without_closed_reasoning(text: str) -> str:
 def _name_of(tag: Match[str]) -> str:
     """What an opening tag and its closing one have in common."""
     return tag.group(tag.lastindex or 0).lower()
+
+
+def join_sections(sections: Iterable[str]) -> str:
+    """Sections of a report as one text, in this order: those that hold something, a blank between."""
+    return " ".join(section.strip() for section in sections if section.strip())
 
 
 def without_surrogates(text: str) -> str:

@@ -45,7 +45,8 @@ def add_own_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         metavar="FIELD=COLUMN",
         help="image=Dateiname report=Befund patient=PatID; fields: image, images, question, answer, report, caption, "
-        "id, patient, study, accession, split, answer_type, question_type, organ; metadata.NAME=COLUMN keeps a column",
+        "id, patient, study, accession, split, answer_type, question_type, organ; metadata.NAME=COLUMN keeps a column; "
+        "report=Befund+Beurteilung joins texts",
     )
     group.add_argument("--image-root", type=Path, metavar="DIR", help="folder of the images (default: the table's)")
     group.add_argument(

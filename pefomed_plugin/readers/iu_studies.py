@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..records import SPLITS, Sample
+from ..text import join_sections
 from .layouts import Release, require
 from .rows import image_problem
 from .textfiles import read_json
@@ -47,7 +48,7 @@ class Study:
             "impression": (self.impression,),
             "both": (self.findings, self.impression),
         }[section]
-        return " ".join(text.strip() for text in wanted if text.strip())
+        return join_sections(wanted)
 
 
 class Annotated(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..records import Sample
+from ..text import join_sections
 from .expectations import ERROR, WARNING, Expectation, disjoint, has_metadata, in_layout, kept, metadata_of, rows_read
 from .layouts import Layout, Release, find
 from .mimic_converted import read_pefomed, read_r2gen
@@ -163,7 +164,7 @@ def _report_text(study: str, report: str | None, section: str) -> tuple[str, str
         texts = [sections[name] for name in SECTIONS[section] if name in sections]
         reason = f"no {' or '.join(SECTIONS[section])} section"
     # Line ends are those of a fixed-width print, not of the text.
-    text = " ".join(" ".join(texts).split())
+    text = " ".join(join_sections(texts).split())
     return text, "" if text else reason
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from ...errors import ConfigError, DataError, named, near_names
 
@@ -35,10 +36,12 @@ COMMON_NAMES: Mapping[str, tuple[str, ...]] = {name: tuple(words.split()) for na
 FIELDS = tuple(COMMON_NAMES)
 TEXTS = {"vqa": ("question", "answer"), "report": ("report",), "caption": ("caption",)}
 """Task -> the fields that it needs beside an image."""
-_TEXT_FIELDS = tuple(name for names in TEXTS.values() for name in names)
-_SHOWN_FIELDS = ("image", "images", *_TEXT_FIELDS)
+TEXT_FIELDS = tuple(name for names in TEXTS.values() for name in names)
+_SHOWN_FIELDS = ("image", "images", *TEXT_FIELDS)
 PEOPLE = ("patient", "study", "accession")
 """Fields that say who somebody is, and are written under other names."""
+JOIN = "+"
+"""Between the columns that a text is joined of."""
 KEPT = "metadata."
 """Begins the field of a column that is kept with the sample as it is."""
 _OURS = frozenset((*FIELDS, "subject", "view", "modality", "source_id", "answer_type_from"))
@@ -56,8 +59,14 @@ _FILE_NAME = re.compile(r".+\.(?:png|jpe?g|tiff?|dcm|bmp|webp|nii|gz)", re.IGNOR
 
 def names_in(cells: Iterable[str], wanted: Iterable[str] = ()) -> list[str]:
     """Those cells that are common names of columns, or names that the user gave."""
-    words = {word for words in COMMON_NAMES.values() for word in words} | {_plain(name) for name in wanted}
+    words = {word for words in COMMON_NAMES.values() for word in words}
+    words |= {_plain(part) for name in wanted for part in (name, *name.split(JOIN)) if _plain(part)}
     return [cell.strip() for cell in cells if _plain(cell) in words]
+
+
+def stands_in(name: str, header: Collection[str]) -> bool:
+    """Whether a header has a name that the user gave, or each part of it (``joined_columns``)."""
+    return name in header or (JOIN in name and all(part.strip() in header for part in name.split(JOIN)))
 
 
 def split_of(name: str) -> str:
@@ -88,7 +97,8 @@ def read_map(given: Sequence[str]) -> dict[str, str]:
                 f"{text!r}: {name[len(KEPT) :]} has a meaning of its own; keep the column under another name"
             )
         elif name in found:
-            problems.append(f"{text!r}: {name} is {found[name]!r} already")
+            joined = f"; of both: {name}={found[name]}+{column}" if name in TEXT_FIELDS else ""
+            problems.append(f"{text!r}: {name} is {found[name]!r} already{joined}")
         else:
             found[name] = column
     if problems:
@@ -96,8 +106,16 @@ def read_map(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def match_columns(
+    path: Path,
+    header: Sequence[str],
+    given: Mapping[str, str],
+    joined: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> tuple[dict[str, str], list[str]]:
     """Field -> column of this table, and in words how each was found and which columns are left out.
+
+    Args:
+        joined: column of ``header`` that was made of others -> those.
 
     Raises:
         DataError: a column that the table does not have, has twice, or that cannot be told from another; all of them.
@@ -106,11 +124,11 @@ def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -
     columns: dict[str, str] = {}
     said: list[str] = []
     for name, column in given.items():
-        found = _named(column, header)
+        found = named_columns(column, header)
         if len(found) != 1:
             what = f"{len(found)} columns {column!r}; rename one" if found else ""
             problems.append(
-                f"--map {name}={column}: {path.name} has {what or f'no such column; {_near(column, header)}'}"
+                f"--map {name}={column}: {path.name} has {what or f'no such column; {near_columns(column, header)}'}"
             )
             continue
         columns[name] = found[0]
@@ -119,7 +137,8 @@ def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -
     recognised, doubts = _recognise(header, given)
     shown: dict[str, list[str]] = {}
     for name in (name for name in _SHOWN_FIELDS if name in columns):
-        shown.setdefault(columns[name], []).append(name)
+        for part in joined.get(columns[name], (columns[name],)):
+            shown.setdefault(part, []).append(name)
     doubts += [f"{column!r} cannot be {' and '.join(names)}" for column, names in shown.items() if len(names) > 1]
     problems += [f"{path.name}: {doubt}" for doubt in doubts]
     if problems:
@@ -132,16 +151,18 @@ def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -
             + ", ".join(name if name == column else f"{name} = {column}" for name, column in recognised.items())
             + " (--map says otherwise)"
         )
-    left = [name for name in header if name and name not in columns.values()]
+    used = {*columns.values(), *(part for column in columns.values() for part in joined.get(column, ()))}
+    left = [name for name in header if name and name not in used]
     if left:
         lines.append(f"columns left out: {named(left)} (keep one with --map {KEPT}NAME=COLUMN)")
     return columns, lines
 
 
-def in_clear(columns: Mapping[str, str]) -> list[str]:
-    """Fields that would keep, as it is, a column that says who somebody is."""
+def in_clear(columns: Mapping[str, str], joined: Mapping[str, Sequence[str]]) -> list[str]:
+    """Fields that would keep, as it is, a column that says who somebody is. ``joined`` as in ``match_columns``."""
     people = {columns[name] for name in PEOPLE if name in columns}
-    return [name for name, column in columns.items() if column in people and (name == "id" or name.startswith(KEPT))]
+    kept = [name for name in columns if name in ("id", *TEXT_FIELDS) or name.startswith(KEPT)]
+    return [name for name in kept if people & {columns[name], *joined.get(columns[name], ())}]
 
 
 def task_of(columns: Iterable[str], path: Path, header: Sequence[str]) -> str:
@@ -171,8 +192,8 @@ def task_of(columns: Iterable[str], path: Path, header: Sequence[str]) -> str:
 
 def _recognise(header: Sequence[str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Field -> column by common names, of fields that the user did not give; and what cannot be told."""
-    has_text = any(name in given for name in _TEXT_FIELDS)
-    skipped = set(given) | (set(_TEXT_FIELDS) - {"question", "answer"} if has_text else set())
+    has_text = any(name in given for name in TEXT_FIELDS)
+    skipped = set(given) | (set(TEXT_FIELDS) - {"question", "answer"} if has_text else set())
     if has_text and not {"question", "answer"} & set(given):
         skipped |= {"question", "answer"}
     if {"image", "images"} & set(given):
@@ -194,12 +215,14 @@ def _recognise(header: Sequence[str], given: Mapping[str, str]) -> tuple[dict[st
     return found, doubts
 
 
-def _named(column: str, header: Sequence[str]) -> list[str]:
+def named_columns(column: str, header: Sequence[str]) -> list[str]:
+    """The columns of this name; if there are none, those that differ in case, accents, blanks and marks alone."""
     exact = [name for name in header if name == column]
     return exact or [name for name in header if _plain(name) == _plain(column) and _plain(name)]
 
 
-def _near(column: str, header: Sequence[str]) -> str:
+def near_columns(column: str, header: Sequence[str]) -> str:
+    """Which columns may have been meant, for a message."""
     return near_names(column, [name for name in header if name])
 
 

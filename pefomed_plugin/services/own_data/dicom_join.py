@@ -41,7 +41,7 @@ def join_of(wishes: Wishes, columns: Mapping[str, str], table: Table) -> str:
             f"--join {wishes.join}: no column of {table.path.name} says it; name it with --map {wishes.join}=COLUMN. "
             f"Its columns: {', '.join(table.header)}"
         )
-    clear = in_clear(columns)
+    clear = in_clear(columns, table.joined)
     if clear:
         raise ConfigError(
             f"--map {clear[0]}={columns[clear[0]]}: this column says who the patient is, and would be written as it "

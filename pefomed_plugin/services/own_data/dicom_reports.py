@@ -18,6 +18,7 @@ from .columns import KEPT, match_columns, task_of
 from .dicom_copies import copy_film
 from .dicom_join import join, join_of
 from .dicom_tree import JOINS, SHOWN, Study, Tree, read_tree, views_said
+from .joined_columns import join_columns
 from .own_tables import leave_split, parting_of
 from .pseudonyms import Pseudonyms
 from .records import texts_of, told_split
@@ -49,8 +50,9 @@ def read_dicom_folder(source: Path, wishes: Wishes, out: Path) -> OwnData:
     if wishes.image_root or wishes.nifti_slice:
         raise ConfigError("--image-root and --nifti-slice are of tables that name images; leave them out")
     table = read_table(wishes.reports, wishes.manner, list(wishes.columns.values()))
-    columns, lines = match_columns(table.path, table.header, wishes.columns)
-    lines += _leave_images(columns, wishes) + leave_split(columns, "", wishes)
+    joined_texts = join_columns(table, wishes.columns)
+    columns, lines = match_columns(table.path, table.header, wishes.columns, table.joined)
+    lines += joined_texts + _leave_images(columns, wishes) + leave_split(columns, "", wishes)
     key = join_of(wishes, columns, table)
     parting = parting_of([("", {**columns, "patient": "", "study": ""})], wishes)
     pseudonyms = Pseudonyms(wishes.salt)

@@ -15,6 +15,7 @@ from ..data.folds import PATIENT, STUDY
 from ..images.image_folder import SUFFIXES as IMAGES
 from .columns import PEOPLE, in_clear, match_columns, split_of, task_of
 from .image_lookup import MISSING, ImageFinder
+from .joined_columns import join_columns
 from .pseudonyms import Pseudonyms
 from .records import Records
 from .splitting import Parting, part
@@ -118,8 +119,9 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
     said: list[str] = []
     read = []
     for table, split in tables:
-        columns, lines = match_columns(table.path, table.header, wishes.columns)
-        lines += leave_split(columns, split, wishes)
+        joined = join_columns(table, wishes.columns)
+        columns, lines = match_columns(table.path, table.header, wishes.columns, table.joined)
+        lines += joined + leave_split(columns, split, wishes)
         task = task_of(columns, table.path, table.header)
         if not {"image", "images"} & set(columns):
             raise DataError(
@@ -129,7 +131,7 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
         read.append((table, split, columns, task))
         lines += [
             f"{columns[name]} is written as it is, as {name}; leave {name} out of --map if nobody is to see it"
-            for name in in_clear(columns)
+            for name in in_clear(columns, table.joined)
         ]
         said += [line for line in (*table.said, *lines) if line not in said]
         release.problems += table.problems_in(columns.values())

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from ...errors import ConfigError, DataError
+from .columns import stands_in
 
 DELIMITERS = {";": "semicolon", "\t": "TAB", ",": "comma", "|": "vertical bar"}
 """What may separate columns, and what it is called."""
@@ -188,7 +189,8 @@ def choose_delimiter(path: Path, text: str, delimiter: str, wanted: Iterable[str
     if not fits:
         return _no_delimiter(path, text)
     names = set(wanted)
-    known = [mark for mark in fits if names and names <= set(_header(text, mark))]
+    headers = {mark: set(_header(text, mark)) for mark in fits} if names else {}
+    known = [mark for mark, header in headers.items() if all(stands_in(name, header) for name in names)]
     whole = [mark for mark in fits if fits[mark][0] == 1.0]
     best = known if len(known) == 1 else whole if len(whole) == 1 else []
     if not best:

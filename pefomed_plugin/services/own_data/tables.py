@@ -67,7 +67,8 @@ class Table:
     """What is wrong, a line each."""
     faulty_cells: list[tuple[int, str]] = field(default_factory=list)
     """Column (from 0) and what is wrong with a cell, which matters only where the column is used."""
-
+    joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column that was made of others (``joined_columns``) -> those."""
     is_numbered: bool = False
     """Records without id are told apart by their order, not by where they stand (several files are one table)."""
 
