@@ -24,11 +24,11 @@ from ..images.dicom import read_dicom
 from ..own_data.pseudonyms import SALT
 from .archives import is_archive
 from .burned_in import Box, may_hold_text
-from .dicom_headers import Uids, clean
+from .dicom_headers import Uids, clean, overlays_in_pixels
 from .findings import KINDS
 from .image_metadata import take_apart, texts_beside
 from .patterns import in_place_of, kind_of_field, with_instead
-from .pixels import blank_frames, painted_black, written_anew
+from .pixels import blank_frames, clear_bits, painted_black, written_anew
 from .recognisers import Recogniser
 from .said import NoText
 from .scanning import MOST_PIXELS, SALT_SAYS, Looker, frames_to_look_at, identifying, read_dataset
@@ -193,6 +193,12 @@ class Cleaner:
         boxes = self._boxes_of_frames(dataset, source, name, says) if "PixelData" in dataset else []
         for held, done in clean(dataset, self._looker.recogniser, self._uids):
             self._told(name, held.place, held.kind, done)
+        overlays = overlays_in_pixels(dataset)
+        if overlays:
+            clear_bits(dataset, [bit for _, bit in overlays])
+        for held, _ in overlays:
+            del dataset[held.tag]
+            self._told(name, held.place, held.kind, "removed")
         if boxes:
             blank_frames(dataset, boxes)
             dataset.BurnedInAnnotation = "NO"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ...errors import ConfigError, DataError, one_line
+from ...json_text import JsonFault, parse_json
 from ...requirements import Need
 from .said import Say, Visit
 
@@ -90,7 +92,8 @@ def visit_parquet(path: Path, visit_value: Any, out: Path | None, say: Say) -> N
         raise ConfigError(_PYARROW.message) from None
     try:
         with parquet.ParquetFile(path) as file:
-            schema, rows, number = file.schema_arrow, [], 0
+            said = _visit_metadata(file.schema_arrow.metadata or {}, visit_value)
+            schema, rows, number = file.schema_arrow.with_metadata(said), [], 0
             for batch in file.iter_batches(batch_size=1000):
                 for row in batch.to_pylist():
                     number += 1
@@ -102,9 +105,26 @@ def visit_parquet(path: Path, visit_value: Any, out: Path | None, say: Say) -> N
             try:
                 table = pyarrow.Table.from_pylist(rows, schema=schema)
             except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):  # a number became a text
-                table = pyarrow.Table.from_pylist(rows)
+                table = pyarrow.Table.from_pylist(rows).replace_schema_metadata(said)
             parquet.write_table(table, out)
     except (OSError, pyarrow.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"{path}: a damaged parquet file ({type(error).__name__})") from error
+
+
+def _visit_metadata(metadata: Mapping[bytes, bytes], visit_value: Any) -> dict[str, Any]:
+    """What a parquet file says of itself; pandas and datasets keep JSON there."""
+    said = {}
+    for key, value in metadata.items():
+        text = value.decode("utf-8", "replace")
+        name = key.decode("utf-8", "replace")
+        try:
+            held = parse_json(text)
+        except JsonFault:
+            held = text
+        seen = visit_value({name: held}, "metadata, ")
+        for new, changed in seen.items():
+            as_it_was = text if changed == held else changed
+            said[new] = as_it_was if isinstance(as_it_was, str) else json.dumps(as_it_was)
+    return said

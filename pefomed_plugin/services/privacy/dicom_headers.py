@@ -116,7 +116,7 @@ class Uids:
 
 def look_at(dataset: Any, recogniser: Recogniser) -> tuple[list[Held], int]:
     """What identifies in a header and in the file before it; how many places were cleaned before."""
-    marks, held = 0, _of_preamble(dataset)
+    marks, held = 0, [*_of_preamble(dataset), *(held for held, _ in overlays_in_pixels(dataset))]
     is_cleaned = str(dataset.get("PatientIdentityRemoved") or "").upper() == "YES"
     for place, element in [*_elements(getattr(dataset, "file_meta", None) or ()), *_elements(dataset)]:
         kind, count = _kind(element, is_cleaned, recogniser)
@@ -148,6 +148,22 @@ def _of_preamble(dataset: Any) -> list[Held]:
     """The 128 bytes before a DICOM file, which are for other programs."""
     said = bytes(getattr(dataset, "preamble", None) or b"").strip(b"\0 ")
     return [Held(0, "preamble", "private", mask("bytes"), REMOVE)] if said else []
+
+
+def overlays_in_pixels(dataset: Any) -> list[tuple[Held, int]]:
+    """Overlays that older programs keep in bits of the pixels that the image does not use, and which bit each has.
+
+    PS3.5, 8.1.2 (retired): an overlay without data of its own stands at ``OverlayBitPosition``.
+    """
+    found = []
+    for group in range(0x6000, 0x6020, 2):
+        position = dataset.get((group, 0x0102))
+        if position is None or (group, 0x3000) in dataset or "PixelData" not in dataset:
+            continue
+        bit, tag = int(position.value or 0), (group << 16) + 0x0102
+        if int(dataset.get("BitsStored") or 0) <= bit < int(dataset.get("BitsAllocated") or 0):
+            found.append((Held(tag, f"({group:04X},0102) bit {bit} of the pixels", "graphics", "bits", REMOVE), bit))
+    return found
 
 
 def _say_it_is_cleaned(dataset: Any) -> None:

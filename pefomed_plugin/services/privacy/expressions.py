@@ -128,7 +128,10 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         rf"(?<![A-Za-z])(?i:MRN|patient(?:en)?[- ]?(?:id|no|nr|number|nummer)){_COLON}#?"
         r"(?P<value>[A-Z]{0,4}-?\d{3,}\w*)",
     ),
-    ("query", r"[?&](?i:pid|mrn|patient\w{0,12}|accession\w{0,12}|case\w{0,8}|study\w{0,12})=(?P<value>[\w.%-]{2,})"),
+    (
+        "query",
+        r"[?&](?i:pid|mrn|(?:family|given|last|first|sur)?_?name|dob|birth\w{0,8}|patient\w{0,12}|accession\w{0,12}|case\w{0,8}|study\w{0,12})=(?P<value>[\w.%+-]{2,})",
+    ),
     ("id", rf"{_EDGE}(?P<value>[12]\s\d\d\s(?:0[1-9]|1[0-2])\s\d[\dAB]\s\d{{3}}\s\d{{3}}(?:\s\d\d)?){_END}"),
     ("network", r"(?<![\w.,/+-])(?P<value>[1-9]\d{1,2}(?:\.\d{1,3}){3})(?![\w]|[.,/-]\d)"),
     ("id", rf"{_EDGE}(?P<value>\d{{3}}-\d{{2}}-\d{{4}}){_END}"),

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 TAG = re.compile(r"</?[A-Za-z][^<>]{0,2000}>|<!--[^<>]{0,2000}-->")
 _CELLS = r"</(?:td|th|dt|label)\s*>\s{0,80}<(?:td|dd|span|input)\b[^<>]{0,2000}>"
 _TAGS = rf"\s{{0,80}}(?:{TAG.pattern})(?:\s{{0,80}}(?:{TAG.pattern})){{0,50}}\s{{0,80}}"
-_PIECES = re.compile(rf"(?P<cells>{_CELLS})|(?P<tag>{_TAGS})|&#?\w{{2,24}};|\\u[0-9a-fA-F]{{4}}")
+_INLINE = r"(?<=\w)</?(?i:b|i|u|s|em|strong|small|big|font|mark|sub|sup|span|wbr)\b[^<>]{0,200}>(?=\w)"
+"""Letters of one word in other type; a reader sees no gap."""
+_PIECES = re.compile(
+    rf"(?P<cells>{_CELLS})|(?P<inline>{_INLINE})|(?P<tag>{_TAGS})|&#?\w{{2,24}};|\\u[0-9a-fA-F]{{4}}"
+    r"|\\'(?P<rtf>[0-9a-fA-F]{2})"
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ def without_markup(text: str) -> Shown | None:
 
     A tag is a blank; a cell behind another one stands behind a colon, as what a form says stands behind its label.
     """
-    if not ("<" in text or "&" in text or "\\u" in text):
+    if not ("<" in text or "&" in text or "\\u" in text or "\\'" in text):
         return None
     parts: list[str] = []
     shown_at: list[int] = []
@@ -68,6 +73,10 @@ def without_markup(text: str) -> Shown | None:
 def _instead(piece: re.Match[str]) -> str:
     if piece["cells"]:
         return ": "
+    if piece["inline"]:
+        return ""
+    if piece["rtf"]:
+        return bytes([int(piece["rtf"], 16)]).decode("cp1252", "replace")
     if piece["tag"]:
         return " "
     if piece.group().startswith("\\u"):

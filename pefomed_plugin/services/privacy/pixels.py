@@ -57,6 +57,23 @@ def painted_black(image: Any, boxes: Sequence[Box]) -> bytes:
     return buffer.getvalue()
 
 
+def clear_bits(dataset: Any, bits: Sequence[int]) -> None:
+    """Those bits of every pixel are 0: overlays that are kept there.
+
+    Raises:
+        NoText: the pixels are compressed, so that nobody knows where that bit is.
+    """
+    import numpy as np  # late: heavy
+
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        raise NoText("an overlay within bits of compressed pixels")
+    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+    pixels = np.frombuffer(dataset.PixelData, f"{order}u{int(dataset.BitsAllocated) // 8}").copy()
+    for bit in bits:
+        pixels &= ~pixels.dtype.type(1 << bit)
+    dataset.PixelData = pixels.tobytes()
+
+
 def blank_frames(dataset: Any, boxes: Sequence[Box]) -> None:
     """Black boxes in every frame; compressed pixels are unpacked for it."""
     import numpy as np  # late: heavy

@@ -12,3 +12,9 @@ Say = Callable[[str], None]
 
 class NoText(Exception):
     """The file holds no text that can be read; says why."""
+
+
+PROGRAMS = frozenset(
+    {"openpyxl", "xlsxwriter", "python-docx", "pefomed", "pefomed_plugin", "microsoft office user", "unknown"}
+)
+"""What stands where a person's name should, and is none."""

@@ -16,7 +16,7 @@ from ...input_files import refuse_special
 from ..images.dicom import looks_like_dicom
 from ..images.faults import UnusableImage
 from .image_metadata import IMAGE_SUFFIXES, MAGIC
-from .patterns import Span, find_spans
+from .patterns import Span, find_spans, without_overlaps
 from .said import NoText
 from .words import GIVEN_NAMES, NOT_IN_FILE_NAMES
 
@@ -137,8 +137,10 @@ def damage_said(what: str) -> Iterator[None]:
 def spans_of_name(part: str) -> list[Span]:
     """What identifies in the name of one file or folder: dates, numbers, and two words of which one is a given name."""
     spans, _ = find_spans(part.replace("_", " "))
-    if spans:
-        return spans
+    return without_overlaps([*spans, *_names_in(part)])
+
+
+def _names_in(part: str) -> list[Span]:
     tokens = list(_TOKEN.finditer(Path(part).stem))
     for left, right in zip(tokens, tokens[1:]):
         first, second = left.group(), right.group()

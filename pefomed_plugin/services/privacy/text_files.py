@@ -36,12 +36,14 @@ _SUBJECT, _STUDY = re.compile(r"1\d{7}"), re.compile(r"5\d{7}")
 """Of MIMIC-CXR."""
 _VALUE = re.compile(r"[\d.,:/ +-]*\d[\d.,:/ +-]*|.+@.+|.*\.(?:png|jpe?g|dcm|tiff?)", re.IGNORECASE)
 """What names no column."""
+_OF_DOS = re.compile(rb"[A-Za-z][\x81\x84\x94][a-z]|(?<![^\s;,])[\x8e\x99\x9a][a-z]{2}")
+"""German umlauts of code page 850 within a word or at its start: quotes and a control character in that of Windows."""
 _IMAGE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/]{100,}")
 """An image in base64: pages, notebooks and tables hold some."""
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """The text of a file and its encoding: UTF-8, UTF-16, else that of Windows, or Latin-1.
+    """The text of a file and its encoding: UTF-8, UTF-16, UTF-32, else that of Windows, or of DOS.
 
     Raises:
         NoText: it holds bytes that no text has.
@@ -56,6 +58,8 @@ def read_text(path: Path) -> tuple[str, str]:
             raise NoText("no text")
         raise DataError(f"{path}: larger than {MOST_BYTES >> 20} MiB; split it")
     content = path.read_bytes()
+    if content[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):  # begins as UTF-16 does
+        return content.decode("utf-32", "replace"), "utf-32"
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", "replace"), "utf-16"
     if b"\0" in content[:65536]:
@@ -64,6 +68,8 @@ def read_text(path: Path) -> tuple[str, str]:
         return content.decode("utf-8-sig"), "utf-8-sig" if content.startswith(b"\xef\xbb\xbf") else "utf-8"
     except UnicodeDecodeError:
         pass
+    if _OF_DOS.search(content):
+        return content.decode("cp850"), "cp850"
     try:
         return content.decode("cp1252"), "cp1252"
     except UnicodeDecodeError:

@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 from ...errors import DataError
 from ..spreadsheets import opened_workbook
-from .said import Say, Visit
+from .said import PROGRAMS, Say, Visit
 
 SUFFIXES = (".xlsx", ".xlsm")
 _PERSON, _HOUSE = "person name", "institution"
@@ -28,8 +28,6 @@ _PROPERTIES = {
     "keywords": "",
     "category": "",
 }
-_PROGRAMS = frozenset({"openpyxl", "xlsxwriter", "pefomed", "pefomed_plugin", "microsoft office user", "unknown"})
-"""What stands where a person's name should, and is none."""
 _READ_AS_CELLS = re.compile(r"(?:\[Content_Types\]|docProps/core|xl/(?:styles|theme/|calcChain|metadata))")
 _SHEET = re.compile(r"xl/worksheets/sheet\d+\.xml")
 _TEXT = re.compile(r"<(?:\w+:)?(\w+)[^<>]*>([^<>]+)<")
@@ -92,7 +90,7 @@ def _around(member: str, content: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _visit_named(text: str, place: str, name: str, visit: Visit) -> str:
-    return text if text.strip().lower() in _PROGRAMS else visit(text, place, name)
+    return text if text.strip().lower() in PROGRAMS else visit(text, place, name)
 
 
 def _say_what_is_not_looked_at(path: Path, say: Say) -> None:
@@ -124,8 +122,19 @@ def _rewrite(path: Path, visit: Visit, out: Path, say: Say) -> None:
         text = str(getattr(book.properties, name, None) or "")
         if text:
             setattr(book.properties, name, _visit_named(text, f"properties, {name}", kind, visit))
+    _rewrite_names(book, visit)
     _say_what_is_not_looked_at(path, say)
     book.save(out)
+
+
+def _rewrite_names(book: Any, visit: Visit) -> None:
+    """Names that formulas use, of the book and of its sheets, and properties that somebody added."""
+    for names in [book.defined_names, *(sheet.defined_names for sheet in book.worksheets)]:
+        for name, defined in names.items():
+            _rewrite_field(defined, ("attr_text", "comment"), f"name {name}", visit)
+    for added in getattr(book, "custom_doc_props", ()):
+        if isinstance(added.value, str):
+            _rewrite_field(added, ("value",), f"properties, {added.name}", visit)
 
 
 def _rewrite_cells(sheet: Any, computed: Any, visit: Visit) -> None:
@@ -157,7 +166,12 @@ def _rewrite_margins(sheet: Any, visit: Visit) -> None:
         for side in ("left", "center", "right"):
             _rewrite_field(getattr(getattr(sheet, kind), side), ("text",), f"{sheet.title}, {kind}", visit)
     for rule in sheet.data_validations.dataValidation:
-        _rewrite_field(rule, ("prompt", "promptTitle", "error", "errorTitle"), f"{sheet.title}, validation", visit)
+        _rewrite_field(
+            rule,
+            ("prompt", "promptTitle", "error", "errorTitle", "formula1", "formula2"),
+            f"{sheet.title}, validation",
+            visit,
+        )
 
 
 def _rewrite_field(thing: Any, names: tuple[str, ...], place: str, visit: Callable[[str, str, str], str]) -> None:

@@ -74,6 +74,50 @@ def test_names_within_an_archive_count(tmp_path):
     assert [one.place for one in found] == ["folder name", "file name"] and "Mueller" not in found[1].file
 
 
+def with_comment(of_the_file):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        member = zipfile.ZipInfo("x.txt")
+        member.comment = REPORT if of_the_file else b""
+        packed.writestr(member, b"clear\n")
+        packed.comment = b"" if of_the_file else REPORT
+    return buffer.getvalue()
+
+
+def with_name_of_gzip():
+    buffer = io.BytesIO()
+    with gzip.GzipFile("Mueller_Hans.txt", "wb", fileobj=buffer) as file:
+        file.write(b"clear\n")
+    return buffer.getvalue()
+
+
+def with_link_of_a_tar():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as packed:
+        member = tarfile.TarInfo("a")
+        member.type, member.linkname = tarfile.SYMTYPE, "../Mueller_Hans/a"
+        packed.addfile(member)
+    return buffer.getvalue()
+
+
+CHANGED = '<w:ins w:id="1" w:author="Weber Anna" w:date="2026-01-01T00:00:00Z"><w:t>clear</w:t></w:ins>'
+CREATOR = "<a><dc:creator>weber</dc:creator><cp:lastModifiedBy>python-docx</cp:lastModifiedBy></a>"
+SAID_BESIDE = {
+    "comment.zip": with_comment(False),
+    "comment_of_a_file.zip": with_comment(True),
+    "name.gz": with_name_of_gzip(),
+    "link.tar": with_link_of_a_tar(),
+    "author.docx": zipped(**{"word/document.xml": CHANGED}),
+    "creator.docx": zipped(**{"docProps/core.xml": CREATOR}),
+}
+
+
+@pytest.mark.parametrize("name", SAID_BESIDE)
+def test_what_an_archive_says_of_itself_and_of_who_wrote_it(tmp_path, name):
+    (tmp_path / name).write_bytes(SAID_BESIDE[name])
+    assert [one.kind for one in looked_at(tmp_path / name)[1].findings] == ["name"]
+
+
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.gz", "a.docx"])
 def test_a_damaged_archive_is_no_success(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x1f\x8b damaged" if name == "a.gz" else b"PK damaged")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from pefomed_plugin.services.privacy.burned_in import find_reader
@@ -144,8 +145,7 @@ HIDDEN = {
 }
 
 
-@pytest.mark.parametrize("hide", HIDDEN.values(), ids=HIDDEN)
-def test_wherever_a_file_may_hold_it_it_is_found_and_gone(tmp_path, hide):
+def an_image():
     one = Dataset()
     one.file_meta = pydicom.dataset.FileMetaDataset()
     one.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
@@ -156,6 +156,28 @@ def test_wherever_a_file_may_hold_it_it_is_found_and_gone(tmp_path, hide):
     one.SamplesPerPixel, one.PhotometricInterpretation, one.PixelRepresentation = 1, "MONOCHROME2", 0
     one.BitsAllocated = one.BitsStored = 8
     one.HighBit, one.PixelData = 7, bytes(16)
+    return one
+
+
+def test_an_overlay_in_bits_of_the_pixels_is_found_and_gone(tmp_path):
+    """As older programs keep one; the image's own bits stay."""
+    one, ramp = an_image(), np.arange(16, dtype="<u2")
+    one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelData = 16, 12, 11, (ramp | 0x1000).tobytes()
+    one.add_new(0x60020100, "US", 16)
+    one.add_new(0x60020102, "US", 12)
+    (tmp_path / "a").mkdir()
+    one.save_as(tmp_path / "a" / "x.dcm", **WRITTEN)
+    look = Looker(RECOGNISER, find_reader("none"))
+    sources, links = find_sources([tmp_path / "a"])
+    assert [found.kind for found in scan(sources, links, look).findings] == ["graphics"]
+    Cleaner(look, sources, tmp_path / "b").copy(sources)
+    assert pydicom.dcmread(tmp_path / "b" / "x.dcm").PixelData == ramp.tobytes()
+    assert scan(find_sources([tmp_path / "b" / "x.dcm"])[0], [], look).findings == []
+
+
+@pytest.mark.parametrize("hide", HIDDEN.values(), ids=HIDDEN)
+def test_wherever_a_file_may_hold_it_it_is_found_and_gone(tmp_path, hide):
+    one = an_image()
     (tmp_path / "a").mkdir()
     one.save_as(tmp_path / "a" / "x.dcm", **WRITTEN)
     look = Looker(RECOGNISER, find_reader("none"))

@@ -73,6 +73,15 @@ def test_only_moments_are_ours_where_a_file_says_when_it_was_written(tmp_path):
     assert [text for text, _, _ in seen(tmp_path / "a.json")[1]] == ["of Hans"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-32", "cp850"])
+def test_encodings_that_look_like_another(tmp_path, encoding):
+    """UTF-32 begins as UTF-16 does, and umlauts of DOS are quotes of Windows."""
+    (tmp_path / "a.txt").write_bytes("Hans Müller, Jäger\n".encode(encoding))
+    _, texts = seen(tmp_path / "a.txt", tmp_path / "b.txt")
+    assert texts[0][0] == "Hans Müller, Jäger\n"
+    assert (tmp_path / "b.txt").read_bytes().decode(encoding) == "[NAME] Müller, Jäger\n"
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "cp1252"])
 def test_texts_of_windows(tmp_path, encoding):
     (tmp_path / "a.txt").write_bytes("Patient: O’Brien, Größe\r\nHans\r\n".encode(encoding))

@@ -106,6 +106,10 @@ FOUND = [
     ("<td>Patient</td><td>Weber</td>", "name", "Weber"),
     ("<b>Hans</b> <b>Weber</b>", "name", "Hans</b> <b>Weber"),
     ("von M&uuml;ller, Hans", "name", "M&uuml;ller, Hans"),
+    ("Patient: <b>Ha</b>ns M&uuml;ller", "name", "Ha</b>ns M&uuml;ller"),
+    (r"Patient: Hans M\'fcller", "name", r"Hans M\'fcller"),
+    ("GET /view?dob=570312&name=Hans+Mueller", "id", "570312"),
+    ("GET /view?name=Hans%20Mueller", "id", "Hans%20Mueller"),
     ("of M\\u00fcller, Hans", "name", "M\\u00fcller, Hans"),
 ]
 

@@ -356,6 +356,12 @@ def test_names_of_files(name, found):
     assert bool(spans_of_name(name)) is found
 
 
+@pytest.mark.parametrize("name", ["Mueller_Hans_19570312.dcm", "19570312_Mueller_Hans", "MUELLER_HANS_T1.nii.gz"])
+def test_a_number_in_the_name_of_a_file_does_not_hide_the_person(name):
+    shown = Looker(find_recogniser(OWN), find_reader("none")).shown(name)
+    assert "ueller" not in shown.lower() and "hans" not in shown.lower()
+
+
 def test_the_guess_sees_a_line_of_text_and_no_anatomy(chest):
     assert may_hold_text(written_on(chest)) and not may_hold_text(chest)
     side = written_on(chest, "L")  # a side mark

@@ -45,6 +45,20 @@ def prompt(book):
     rule.add("B2")
 
 
+def choice(book):
+    rule = openpyxl.worksheet.datavalidation.DataValidation(type="list", formula1=f'"{WHO},nobody"')
+    book.active.add_data_validation(rule)
+    rule.add("B2")
+
+
+def defined(book):
+    book.defined_names["who"] = openpyxl.workbook.defined_name.DefinedName("who", attr_text=f'"of {WHO}"')
+
+
+def added(book):
+    book.custom_doc_props.append(openpyxl.packaging.custom.StringProperty(name="of", value=WHO))
+
+
 def hidden(book):
     sheet = book.create_sheet("more")
     sheet.append([f"of {WHO}"])
@@ -55,6 +69,9 @@ HIDDEN = {
     "comment": comment,
     "link": link,
     "prompt": prompt,
+    "choice": choice,
+    "a name of the book": defined,
+    "a property that was added": added,
     "hidden sheet": hidden,
     "a far cell": lambda book: book.active.cell(3, 400, f"of {WHO}"),
     "name of a sheet": lambda book: setattr(book.active, "title", WHO),
@@ -155,6 +172,11 @@ def test_parquet(tmp_path):
     assert row["patient_id"].startswith("ANON-") and row["messages"] == [{"text": "of [NAME]"}]
     assert (row["image"], row["size"]) == (b"\1\2", 1.5)
     assert "images within parquet" in str(found.notes) and "images within parquet" in done.left[0]
+    table = pyarrow.Table.from_pylist([{"a": 1}]).replace_schema_metadata({"of": WHO, "huggingface": '{"a": 1}'})
+    parquet.write_table(table, tmp_path / "a" / "x.parquet")
+    found, _, copy = cleaned(tmp_path, "x.parquet")
+    assert [one.place for one in found.findings] == ["metadata, of, column 1"]
+    assert parquet.read_schema(copy).metadata == {b"of": b"[NAME]", b"huggingface": b'{"a": 1}'}
     (tmp_path / "a" / "x.parquet").write_bytes(b"PAR1 damaged")
     assert "a damaged parquet file" in cleaned(tmp_path, "x.parquet")[0].unread[0]
 
