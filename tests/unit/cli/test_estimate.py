@@ -16,6 +16,7 @@ from pefomed_plugin.services.memory.loads import NEW_TOKENS
 from tests.shipped import ROOT, YAMLS
 
 PAGE = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")
+QUICK_START = (ROOT / "docs" / "quick-start.md").read_text(encoding="utf-8")
 TABLES = re.findall(r"^<!-- pefomed (estimate .*) -->\n\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
 STAGE2 = str(ROOT / "projects" / "pefomed" / "stage2_vqa_rad.yaml")
 
@@ -136,3 +137,14 @@ def test_the_tables_in_the_docs_are_what_the_command_prints(
     monkeypatch.chdir(ROOT)
     assert main(command.split()) == 0
     assert capsys.readouterr().out == table
+
+
+def test_the_quick_start_says_what_the_table_says() -> None:
+    said = re.search(r"takes an estimated ([\d.]+) GiB as it\nis, ([\d.]+) with .*, ([\d.]+) with", QUICK_START)
+    table = dict(re.findall(r"^\| (.+?) \| ([\d.]+) \|", TABLES[0][1], re.MULTILINE))
+    rows = (
+        "as it is",
+        "`use_grad_checkpoint_llm: true`",
+        "`llm_quantization: 4bit, use_grad_checkpoint_llm: true`",
+    )
+    assert said and said.groups() == tuple(table[row] for row in rows)
