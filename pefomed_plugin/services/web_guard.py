@@ -18,17 +18,20 @@ UNKNOWN_NAME = "this server is not known by that name; use the address that it p
 
 
 class HostCheck:
-    """ASGI middleware: requests under a name that does not belong to the server are refused with 403."""
+    """ASGI middleware: requests under a name that does not belong to the server are refused with 403.
 
-    def __init__(self, app: ASGIApp, listens_on: str) -> None:
-        self.app, self.listens_on = app, listens_on
+    ``refusal`` is what is answered then, where clients expect another form than ``{"error": words}``.
+    """
+
+    def __init__(self, app: ASGIApp, listens_on: str, refusal: Any = None) -> None:
+        self.app, self.listens_on, self.refusal = app, listens_on, refusal or {"error": UNKNOWN_NAME}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             names = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
             if len(names) != 1 or not is_known_as(names[0], self.listens_on):
                 if scope["type"] == "http":
-                    return await JSONResponse({"error": UNKNOWN_NAME}, 403)(scope, receive, send)
+                    return await JSONResponse(self.refusal, 403)(scope, receive, send)
                 return await send({"type": "websocket.close", "code": 1008})
         return await self.app(scope, receive, send)
 

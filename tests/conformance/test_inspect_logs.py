@@ -69,3 +69,12 @@ def test_a_log_of_the_mock_model_is_imported(tmp_path: Path, form: str, named: b
 def test_of_two_epochs_the_first_is_taken(tmp_path: Path) -> None:
     found = FORMATS["inspect_ai"].read(log_of(tmp_path, "eval", named=True, epochs=2))
     assert len(found) == len(QUESTIONS) and all("several epochs" in answer.notes[0] for answer in found)
+
+
+def test_a_log_that_it_put_into_folders_says_the_same(tmp_path: Path) -> None:
+    chunked = pytest.importorskip("inspect_ai.log._recorders.chunked", reason="this inspect_ai writes no such logs")
+    log = log_of(tmp_path / "logs", "eval", named=True)
+    chunked.convert_eval_logs_to_chunked(str(log), str(tmp_path / "folders"))
+    (folders,) = (tmp_path / "folders").iterdir()
+    read = FORMATS["inspect_ai"].read
+    assert recognise(folders).name == "inspect_ai" and read(folders) == read(log)

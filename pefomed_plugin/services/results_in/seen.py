@@ -11,7 +11,7 @@ from ...input_files import open_input
 from ...json_fields import kind_of
 from ...json_text import JsonFault, parse_first, parse_json
 from ...readers.textfiles import read_json, read_rows, read_text
-from .inspect_logs import is_inspect_archive
+from .inspect_archives import is_inspect_archive
 from .tables import pair_of, read_header
 
 LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR, OTHER = (

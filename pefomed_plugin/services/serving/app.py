@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from ..console import say
 from ..outbound import Passage
-from ..web_guard import HostCheck, NotedAnswers
+from ..web_guard import UNKNOWN_NAME, HostCheck, NotedAnswers
 from .completions import Completions
 from .faults import ApiFault, inner_fault, raised_at
 from .parameters import require_model
@@ -28,7 +28,8 @@ def make_app(service: Service) -> ASGIApp:
     """The application."""
     settings, pages = service.settings, _Pages(service)
     passage: Passage = settings.passage
-    guard = [Middleware(HostCheck, listens_on=settings.host)] if not settings.key else []
+    unknown = ApiFault(403, UNKNOWN_NAME, None, "unknown_host").to_json()
+    guard = [] if settings.key else [Middleware(HostCheck, listens_on=settings.host, refusal=unknown)]
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", Completions(service), methods=["POST"]),

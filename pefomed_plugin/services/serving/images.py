@@ -141,9 +141,10 @@ def _data(url: str, param: str) -> bytes:
             param, f"{media[:60]} is no image; {', '.join(MEDIA[:2])} or application/dicom", "unsupported_value"
         )
     try:
-        content = base64.b64decode(unquote(payload) if "%" in payload else payload, validate=True)
+        letters = unquote(payload) if "%" in payload else payload
+        content = base64.b64decode("".join(letters.split()), validate=True)  # many tools break it into lines
     except (binascii.Error, ValueError):
-        raise wrong(param, "what stands behind base64, is not base64", "invalid_value") from None
+        raise wrong(param, "what stands behind base64, is not base64 (of +, / and =, whole)", "invalid_value") from None
     if not content:
         raise wrong(param, "an empty image", "invalid_value")
     return content

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.services.results_in import inspect_logs
+from pefomed_plugin.services.results_in import inspect_archives, inspect_logs
 from pefomed_plugin.services.results_in.answers import FAILED
 from pefomed_plugin.services.results_in.inspect_logs import read_inspect
 
@@ -61,18 +61,18 @@ def test_newer_logs_are_packed_with_zstandard(tmp_path: Path) -> None:
             file.writestr(name, zstandard.ZstdCompressor().compress(content))
         for member, content in zip(file.infolist(), members.values()):  # a stored member that says it is a packed one
             member.compress_type, member.file_size = 93, len(content)
-            member.CRC = inspect_logs.zlib.crc32(content)
+            member.CRC = inspect_archives.zlib.crc32(content)
     assert [answer.text for answer in read_inspect(path)] == list(TEXTS)
 
 
 def test_what_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = archive(tmp_path / "a.eval", [{**inspect_samples()[0], "store": {"a": "0" * 2_000_000}}])
     assert path.stat().st_size < 4_000
-    monkeypatch.setattr(inspect_logs, "ALWAYS_ALLOWED", 1_000)
+    monkeypatch.setattr(inspect_archives, "ALWAYS_ALLOWED", 1_000)
     with pytest.raises(DataError, match=r"a\.eval unpacks to 2 MiB, \d+ times its size"):
         read_inspect(path)
-    monkeypatch.setattr(inspect_logs, "MOST_TIMES", 10**9)
-    monkeypatch.setattr(inspect_logs, "MOST_LINE_BYTES", 1_000)
+    monkeypatch.setattr(inspect_archives, "MOST_TIMES", 10**9)
+    monkeypatch.setattr(inspect_archives, "MOST_LINE_BYTES", 1_000)
     with pytest.raises(DataError, match="in one sample"):
         read_inspect(path)
 
@@ -126,3 +126,44 @@ def test_a_log_that_did_not_end_says_so(tmp_path: Path) -> None:
             file.writestr("samples/1.json", json.dumps(inspect_samples()[0]))
         (found,) = read_inspect(tmp_path / name)
         assert found.notes == ((f"{inspect_logs.UNFINISHED} (status: {status})",) if status else ())
+
+
+def test_long_texts_among_the_attachments_are_put_back(tmp_path: Path) -> None:
+    """As in logs that were recovered after a crash: in place of a text stands its key."""
+    content = [{"type": "image", "image": "attachment://0"}, {"type": "text", "text": "attachment://ab"}]
+    sample = {**inspect_samples()[0], "input": [{"role": "user", "content": content}]}
+    sample |= {"output": {"completion": "attachment://cd"}, "attachments": {"ab": "Is it\nlong?", "cd": "no, because"}}
+    (found,) = read_inspect(archive(tmp_path / "a.eval", [sample]))
+    assert (found.question, found.text) == ("Is it\nlong?", "no, because")
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        read_inspect(archive(tmp_path / "a.eval", [{**sample, "attachments": {}}]))
+    assert caught.value.problems == (
+        "a.eval, sample q0: its answer is among the attachments, and they lack it; take a whole log",
+    )
+
+
+def test_a_sample_may_have_a_folder(tmp_path: Path) -> None:
+    """The shape that inspect_ai converts large logs into: events are not looked at."""
+    first, second = inspect_samples()
+    with zipfile.ZipFile(tmp_path / "a.eval", "w") as file:
+        file.writestr("header.json", '{"status": "success"}')
+        file.writestr("samples/q1_epoch_1.json", json.dumps(second))
+        folder = "samples/q0_epoch_1"
+        shell = {**first, "input": [{"role": "user", "content": "attachment://3"}]}
+        file.writestr(f"{folder}/sample.json", json.dumps(shell))
+        file.writestr(f"{folder}/metadata.json", '{"image": "p0.png"}')
+        file.writestr(f"{folder}/attachments/0.json", '["a", "b"]')
+        file.writestr(f"{folder}/attachments/2.json", '["c", "What is long?"]')
+        for name in ("skeleton", "events/0", "events/stats", "messages/0", "calls/0"):
+            file.writestr(f"{folder}/{name}.json", "damaged")
+    found = read_inspect(tmp_path / "a.eval")
+    assert {(answer.key, answer.question, answer.image, answer.text) for answer in found} == {
+        ("q0", "What is long?", "p0.png", TEXTS[0]),
+        ("q1", QUESTIONS[1][2], None, TEXTS[1]),
+    }
+
+
+def test_what_was_marked_as_invalid_is_taken_and_counted(tmp_path: Path) -> None:
+    first, second = inspect_samples()
+    found = read_inspect(archive(tmp_path / "a.eval", [{**first, "invalidation": {"author": "a"}}, second]))
+    assert [any("marked as invalid" in note for note in answer.notes) for answer in found] == [True, False]

@@ -121,6 +121,15 @@ def test_several_images_are_called_as_the_text_before_them_says(engine: EchoEngi
     assert (list(alone.images), alone.text) == ([""], "frontal: Same?")
 
 
+def test_base64_in_lines_is_the_same_image(engine: EchoEngine) -> None:
+    head, _, letters = data_url().partition(",")
+    broken = "\r\n".join(letters[start : start + 76] for start in range(0, len(letters), 76))
+    for url in (f"{head},{broken}\n", f"{head}, {letters}"):
+        ask(engine, user(image(url), text("a")))
+    keys = {question.images[""].key for question in engine.asked}
+    assert len(engine.asked) == 2 and len(keys) == 1
+
+
 def test_a_dicom_file_in_base64(engine: EchoEngine, tmp_path: Path) -> None:
     pytest.importorskip("pydicom")
     write_dicom(tmp_path / "a.dcm", np.asarray(small_image(1).convert("L")).astype(np.uint16))

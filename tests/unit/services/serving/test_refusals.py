@@ -331,7 +331,8 @@ def test_other_addresses_and_methods(client: Any) -> None:
 
 def test_names_that_are_not_the_servers_are_refused_while_no_key_is_set(engine: EchoEngine) -> None:
     there = testclient.TestClient(make_app(service(engine)), base_url="http://evil.example:8000")
-    assert there.get("/v1/models").status_code == 403
+    answer = there.get("/v1/models")
+    assert answer.status_code == 403 and "not known by that name" in answer.json()["error"]["message"]
 
 
 def test_with_a_key_only_who_has_it(engine: EchoEngine) -> None:
