@@ -200,6 +200,12 @@ def _other(seen: Seen) -> str:
         return "these are predictions of ours already: pefomed score exact_match FILE"
     if {"question_id", "image", "text"} <= seen.keys:
         return "these are LLaVA-Med's questions: give its answers, and this file as --questions"
+    if {"results", "configs"} <= seen.keys:
+        return "these are lmms-eval's figures: run it with --log_samples, and give <date>_samples_<task>.jsonl"
+    if any(key.startswith("predict_") for key in seen.keys):
+        return "these are LLaMA-Factory's figures: give generated_predictions.jsonl, which lies beside them"
+    if {"version", "status", "eval"} <= seen.keys:
+        return "this is the head of a log of inspect_ai: give the log with its samples (inspect log dump)"
     if {"section_findings", "key_image_path"} <= seen.keys:
         return "this is ReXrank's data file: give the predictions, which have model_prediction"
     return ""

@@ -7,6 +7,7 @@ besides (question, image) must agree with the sample it is joined with.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -108,18 +109,18 @@ class _Index:
         self._by_reference: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
         for sample in samples:
             for key in {sample.id, str(sample.metadata.get("source_id", sample.id)), *_others_names(sample)}:
-                self._by_key[key].append(sample)
+                self._by_key[_composed(key)].append(sample)
             # of a study that is shown by one image, others may name another one
             for image in dict.fromkeys((*sample.images, *sample.metadata.get("images", ()))):
-                parts = PurePosixPath(image).parts
+                parts = PurePosixPath(_composed(image)).parts
                 for start in range(len(parts)):
                     self._by_image[parts[start:]].append(sample)
             self._by_reference[plain(sample.answer)][plain(sample.question)].append(sample)
 
     def candidates(self, answer: Answer) -> tuple[str, list[Sample]]:
         """How an answer names its sample, and the samples that it may be about: one, if the file is as it should be."""
-        if answer.key is not None and answer.key in self._by_key:
-            return BY_ID, self._by_key[answer.key]
+        if answer.key is not None and _composed(answer.key) in self._by_key:
+            return BY_ID, self._by_key[_composed(answer.key)]
         if answer.image is not None:
             of_image = self._of_image(answer.image)
             if answer.question is None:
@@ -158,7 +159,7 @@ class _Index:
 
     def _of_image(self, image: str) -> list[Sample]:
         """By the longest end of the path that any sample's image shares; roots differ between machines."""
-        parts = PurePosixPath(image.replace("\\", "/")).parts
+        parts = PurePosixPath(_composed(image).replace("\\", "/")).parts
         for start in range(len(parts)):
             if parts[start:] in self._by_image:
                 return self._by_image[parts[start:]]
@@ -197,7 +198,12 @@ def _one_of_alike(fitting: list[Sample], found: Mapping[str, Answer]) -> list[Sa
 
 def plain(text: str | None) -> str:
     """Words in lower case: projects change case and punctuation of questions before they write them."""
-    return " ".join(re.findall(r"\w+", (text or "").casefold()))
+    return " ".join(re.findall(r"\w+", _composed((text or "").casefold())))
+
+
+def _composed(text: str) -> str:
+    """Letters and their accents as one character each (NFC): macOS and some tokenizers write them as two."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _in_order(answers: Sequence[Answer], samples: Sequence[Sample]) -> bool:

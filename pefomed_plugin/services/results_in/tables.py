@@ -23,6 +23,9 @@ FAILURE = "Failed to obtain answer"
 """How VLMEvalKit begins what it writes in place of an answer that did not come."""
 GENERATED, REFERENCES = "res.csv", "gts.csv"
 """Names of R2Gen's two files: what was generated, and the references, line by line."""
+_NEEDED = {"text": "prediction", "question": "question", "reference": "answer"}
+_OPTIONAL = {"image": "image_path", "key": SAMPLE_ID}
+_COLUMNS = frozenset((*_NEEDED.values(), *_OPTIONAL.values()))
 
 
 def read_vlmevalkit(path: Path) -> list[Answer]:
@@ -39,11 +42,11 @@ def read_vlmevalkit(path: Path) -> list[Answer]:
         ".tsv": _read_tsv,
         ".json": partial(read_json_list, with_nan=True),
     }
-    if path.suffix.lower() not in readers:
+    ending = path.suffix.lower() if path.suffix.lower() in readers else _ending_by_content(path)
+    if ending not in readers:
         raise ConfigError(f"{path}: VLMEvalKit writes {', '.join(readers)}")
-    rows = list(enumerate(readers[path.suffix.lower()](path), 1))
-    needed = {"text": "prediction", "question": "question", "reference": "answer"}
-    found = make_answers(path, "row", rows, needed, {"image": "image_path", "key": SAMPLE_ID})
+    rows = list(enumerate(readers[ending](path), 1))
+    found = make_answers(path, "row", rows, _NEEDED, _OPTIONAL)
     answers = [
         replace(answer, image=as_path(_one_path(answer.image)), question=answer.question or None) for answer in found
     ]
@@ -51,6 +54,17 @@ def read_vlmevalkit(path: Path) -> list[Answer]:
         replace(answer, text=None, notes=(FAILED,)) if (answer.text or "").startswith(FAILURE) else answer
         for answer in answers
     ]
+
+
+def _ending_by_content(path: Path) -> str:
+    """What a file would be called whose name does not say it; empty where nothing is known of it."""
+    if not path.is_file():
+        return ""
+    with open_input(path) as file:
+        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"PK"):
+        return ".xlsx"
+    return ".json" if start.startswith(b"[") else ".tsv" if b"\t" in start.partition(b"\n")[0] else ""
 
 
 def read_header(path: Path) -> list[str]:
@@ -113,11 +127,14 @@ def _read_column(path: Path) -> list[str]:
 
 
 def _read_csv(path: Path, delimiter: str) -> list[list[str]]:
-    try:
-        with open_input(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
-            return list(csv.reader(file, delimiter=delimiter, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {why(error)}") from error
+    with open_input(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            return list(reader)
+        except csv.Error as error:
+            raise DataError(f"{path}, line {reader.line_num}: {why(error)}; is a quote astray?") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path} cannot be read: {why(error)}") from error
 
 
 def _read_xlsx(path: Path) -> list[dict[str, Any]]:
@@ -127,12 +144,20 @@ def _read_xlsx(path: Path) -> list[dict[str, Any]]:
             raise DataError(f"{path}: VLMEvalKit writes one sheet, and {named(others)} holds something, too; delete it")
         rows = rows_of(book.worksheets[0])
         header = [str(unescaped(name)) for name in next(rows, ())]
+        _refuse_twins(path, header)
         found = [
             {name: unescaped(cell) for name, cell in zip_longest(header, row[: len(header)])} for row in rows if row
         ]
     whole, halves = mark_half_characters(found)
     tell_half_characters(str(path), halves)
     return whole
+
+
+def _refuse_twins(path: Path, header: Sequence[str]) -> None:
+    """Raises DataError where two columns that are read have one name: which of them is meant nobody can know."""
+    twins = sorted({name for name in header if header.count(name) > 1 and name in _COLUMNS})
+    if twins:
+        raise DataError(f"{path}: two columns are called {named(twins)}; rename or delete one of the two")
 
 
 def _read_tsv(path: Path) -> list[dict[str, Any]]:
@@ -142,6 +167,7 @@ def _read_tsv(path: Path) -> list[dict[str, Any]]:
         DataError: the file cannot be read, or a row has other columns than the header: a tab or a quote is astray.
     """
     header, *rows = _read_csv(path, "\t") or [[]]
+    _refuse_twins(path, header)
     filled = [(number, row) for number, row in enumerate(rows, 1) if row]
     problems = [
         f"{path.name}, row {number}: {len(row)} columns, and {len(header)} in the header; is a tab or a quote astray?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -323,3 +324,17 @@ def test_what_has_no_thoughts_stays_as_it_is(own: Path, tmp_path: Path, capsys: 
         "no",
     ]
     assert "1 answer without its reasoning and tags" in capsys.readouterr().out
+
+
+def test_an_accent_is_one_letter_however_it_is_written() -> None:
+    """macOS writes names, and some tokenizers texts, with accents as characters of their own."""
+    asked = sample("é1", "Où est la lésion ?", "à gauche", "images/thorax é.png")
+    two = {name: unicodedata.normalize("NFD", getattr(asked, name) or "") for name in ("id", "question", "answer")}
+    image = unicodedata.normalize("NFD", "/Volumes/x/images/thorax é.png")
+    for answer in (
+        Answer("a", "x", key=two["id"]),
+        Answer("a", "x", question=two["question"], image=image),
+        Answer("a", "x", question=two["question"], reference=two["answer"]),
+    ):
+        (found,) = join_answers([answer], [asked], {})
+        assert found.prediction == "x"

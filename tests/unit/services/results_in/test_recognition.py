@@ -105,6 +105,44 @@ def test_rexranks_data_file_is_not_its_predictions(tmp_path: Path) -> None:
         recognise(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"results": {"vqa": {}}, "configs": {}, "date": "d"}, "lmms-eval's figures: run it with --log_samples"),
+        ({"predict_bleu-4": 1.0, "predict_runtime": 2.0}, "give generated_predictions.jsonl, which lies beside them"),
+        ({"version": 2, "status": "success", "eval": {}}, "the head of a log of inspect_ai"),
+    ],
+)
+def test_figures_in_place_of_answers_say_which_file_is_meant(tmp_path: Path, content: dict, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        recognise(whole(tmp_path / "results.json", content))
+
+
+def test_a_table_is_read_by_what_it_is_where_its_name_does_not_say_it(tmp_path: Path) -> None:
+    for name in ("answers.txt", "answers"):
+        (tmp_path / name).write_text("question\tanswer\tprediction\nq\ta\tx\n")
+        assert [answer.text for answer in recognise(tmp_path / name).read(tmp_path / name)] == ["x"]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    header = ["question", "answer", "prediction", "prediction"]
+    (tmp_path / "a.tsv").write_text("\t".join(header) + "\nq\ta\tx\ty\n")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(header)
+    book.active.append(["q", "a", "x", "y"])
+    book.save(tmp_path / "a.xlsx")
+    for name in ("a.tsv", "a.xlsx"):
+        with pytest.raises(DataError, match=f"{name}: two columns are called prediction; rename or delete"):
+            FORMATS["vlmevalkit"].read(tmp_path / name)
+
+
+def test_a_quote_that_is_astray_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('question\tanswer\tprediction\nq\ta\tx\nq\ta\t"x"y\n')
+    with pytest.raises(DataError, match=r"a\.tsv, line 3: .*is a quote astray\?"):
+        FORMATS["vlmevalkit"].read(tmp_path / "a.tsv")
+
+
 def test_r2gen_needs_both_files_of_one_length(tmp_path: Path) -> None:
     write("r2gen", tmp_path)
     read = FORMATS["r2gen"].read
