@@ -1,10 +1,10 @@
 "use strict";
-// The rating page. One request brings a rater's items, in the rater's own order; every rating is posted at once and
-// the page goes on when it is saved. Texts are shown with textContent: nothing of the data is ever HTML. make.js,
-// viewer.js, rating_film.js and rating_saving.js come before it.
+// The rating page. One request brings a rater's items, in the rater's own order. What a rater says is about the item in
+// sight; rating_row.js has it saved while the page goes on. Texts are shown with textContent: nothing of the data is ever
+// HTML. make.js, viewer.js, rating_film.js, rating_saving.js and rating_row.js come before it.
 
 const address = new URL(location.href);
-const state = { session: null, at: 0, saving: false, last: null };
+const state = { session: null, at: 0, last: null, ...emptyRow() };
 
 function complain(id, text) {
   $(id).textContent = text || "";
@@ -14,6 +14,7 @@ function complain(id, text) {
 const show = (id) => ["enter", "done", "rating"].forEach((part) => { $(part).hidden = part !== id; });
 const items = () => state.session.items;
 const isRated = (item) => item.rating !== null || item.cannot;
+const answerOf = ({ rating, cannot }) => ({ rating, cannot });
 const wordOf = (item) => item.cannot ? state.session.cannotJudge : (levels().find(({ value }) => value === item.rating) || {}).label;
 const levels = () => state.session.levels;
 
@@ -28,7 +29,8 @@ async function enter(name) {
     $("name").value = name;
     return complain("enter-problem", problem.message);
   }
-  items().forEach((item) => { item.seen = item.comment; item.failed = ""; });  // seen is what the server holds; comment, the box
+  // kept and seen are what the server holds; rating, cannot and comment, what the page shows
+  items().forEach((item) => Object.assign(item, { kept: answerOf(item), seen: item.comment, failed: "", rejected: "" }));
   complain("enter-problem");
   address.searchParams.set("rater", state.session.rater);
   history.replaceState(null, "", address);
@@ -40,9 +42,11 @@ async function enter(name) {
 }
 
 function leave() {
-  state.session = null;
+  const open = notSaved();
+  if (open.length && !confirm("Not saved: " + open.map(({ words }) => words).join(", ") + ". Leave without?")) return;
+  Object.assign(state, { session: null, ...emptyRow() });
   forget();
-  showUnsaved();
+  showNotSaved();
   for (const name of ["rater", "round"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
   $("progress").hidden = $("who").hidden = true;
@@ -78,8 +82,8 @@ function setUpRater() {
 function go(at) {
   state.at = Math.max(0, Math.min(at, items().length - 1));
   const item = items()[state.at];
+  item.notUndone = "";
   show("rating");
-  complain("problem");
   $("question").textContent = item.question;
   $("question").hidden = !item.question;
   for (const name of ["reference", "answer", "second"]) {
@@ -94,82 +98,23 @@ function go(at) {
   $("back").disabled = state.at === 0;
   $("forth").disabled = state.at === items().length - 1;
   showRatings();
-  showUnsaved();
+  showNotSaved();
   scrollTo(0, 0);
 }
 
 function showRatings() {
-  const item = items()[state.at];
-  const rated = items().filter(isRated).length;
+  const item = items()[state.at], rated = keptCount();
   const round = state.session.rounds > 1 ? "round " + state.session.round + ": " : "";
   $("rated").textContent = round + rated + " of " + items().length + " rated";
   $("bar").max = items().length;
   $("bar").value = rated;
-  $("number").textContent = "Item " + (state.at + 1) + " of " + items().length + (item.cannot ? ", " + wordOf(item) : isRated(item) ? ", rated " + wordOf(item) : ", not rated yet");
+  $("number").textContent = "Item " + (state.at + 1) + " of " + items().length +
+    (item.cannot ? ", " + wordOf(item) : isRated(item) ? ", rated " + wordOf(item) : ", not rated yet") + (waitsFor(item) ? ", not saved yet" : "");
   for (const button of $("scale").children) {
     button.setAttribute("aria-pressed", String(item.rating !== null && Number(button.value) === item.rating));
   }
   $("cannot").setAttribute("aria-pressed", String(item.cannot));
-  $("open").disabled = rated === items().length;
-}
-
-async function rate(said) {
-  if (state.saving) return;
-  const { at, session } = state, item = items()[at];
-  const wasRated = isRated(item), before = wasRated ? wordOf(item) : null;
-  state.saving = true;
-  forget();
-  try {
-    const comment = item.refused ? {} : { comment: $("comment").value };
-    const { saved, rated, replaced } = await save(item, { ...said, ...comment });
-    if (state.session !== session) return;
-    remember(at, saved, replaced === before ? "" : ` Another window had said ${replaced ?? "nothing"}.`);
-    if (rated !== items().filter(isRated).length) await readAgain();
-    if (state.session === session && state.at === at) goOn(wasRated);
-    if (state.session === session) await keepFailed();
-  } catch (problem) {
-    if (item.refused) item.failed = problem.message;
-    complain("problem", (item.refused ? "" : "Not saved. ") + problem.message);
-    showRatings();
-    showUnsaved();
-  } finally {
-    state.saving = false;
-  }
-}
-
-// What was saved last, and that it can be taken back: until something else is rated or the rater leaves.
-function remember(at, saved, note) {
-  state.last = { at, saved };
-  $("saved-text").textContent = "Saved: item " + (at + 1) + ", " + wordOf(items()[at]) + "." + note;
-  $("undo").hidden = false;
-  $("saved").hidden = false;
-}
-
-function forget() {
-  state.last = null;
-  $("saved").hidden = true;
-}
-
-async function undo() {
-  if (!state.last || state.saving) return;
-  const { at, saved } = state.last, item = items()[at];
-  state.saving = true;
-  try {
-    const { rating, cannot } = await post({ item: item.item, undo: saved });
-    Object.assign(item, { rating, cannot });
-    go(at);
-    state.last = null;
-    $("saved-text").textContent = "Undone: item " + (at + 1) + (isRated(item) ? " is " + wordOf(item) + " again." : " is not rated.");
-    $("undo").hidden = true;
-    $("saved").hidden = false;
-  } catch (problem) {
-    forget();
-    await readAgain();
-    go(at);
-    complain("problem", "Not undone. " + problem.message);
-  } finally {
-    state.saving = false;
-  }
+  $("open").disabled = items().every(isRated);
 }
 
 // After a rating: the next item without one, from the top again after the last, or the end. After a correction: the
@@ -178,14 +123,14 @@ function goOn(wasRated) {
   document.activeElement.blur();
   if (wasRated && state.at + 1 < items().length) return go(state.at + 1);
   const open = items().map((item, at) => (isRated(item) ? -1 : at)).filter((at) => at >= 0);
-  if (open.length === 0) return finish();
+  if (open.length === 0) return state.waiting.length ? stayOn(state.waiting[state.waiting.length - 1]) : finish();
   go(open.find((at) => at > state.at) ?? open[0]);
 }
 
 function finish() {
   showRatings();
   show("done");
-  showUnsaved();
+  showNotSaved();
 }
 
 // ---- keys and buttons

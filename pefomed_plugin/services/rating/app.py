@@ -39,6 +39,7 @@ _FILES = {
     "/rating.js": ("rating.js", "text/javascript"),
     "/rating_film.js": ("rating_film.js", "text/javascript"),
     "/rating_saving.js": ("rating_saving.js", "text/javascript"),
+    "/rating_row.js": ("rating_row.js", "text/javascript"),
     "/rating.css": ("rating.css", "text/css"),
     "/look.css": ("look.css", "text/css"),
     "/explorer.css": ("explorer.css", "text/css"),

@@ -100,3 +100,8 @@ def check_item(page: Page, start: str) -> None:
     """Fail unless the page comes to show this item."""
     expect(page.locator("#rating #number")).to_have_text(re.compile("^" + re.escape(start)))
     expect(page.locator("#rating")).to_be_visible()
+
+
+def all_saved(page: Page) -> None:
+    """Wait until nothing that was said is on its way; the page goes on before."""
+    wait_for(page, "Number(state.waiting.length === 0)", 1)

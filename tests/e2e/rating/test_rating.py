@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.unit.services.judged import answers, written_reports
 
 from ..browsing import expect
-from .page import Page, Served, check_item, enter, text
+from .page import Page, Served, all_saved, check_item, enter, text, wait_for
 
 pytestmark = pytest.mark.slow
 N = 8
@@ -34,6 +36,7 @@ def test_rate_with_keys_go_back_reload_and_end(serve: Callable[..., Served], ope
     assert page.evaluate("document.querySelector('[aria-pressed=true]').value") == "4"
     page.keyboard.press("3")  # says it again
     check_item(page, "Item 2 of 8, rated 0")
+    all_saved(page)
     assert text(page, "rated") == "2 of 8 rated"
     assert sorted(rating for _, _, rating, _ in served.saved()) == [0, 3]
     page.reload()
@@ -78,10 +81,12 @@ def test_a_window_left_open_wipes_no_comment(serve: Callable[..., Served], open_
     new.locator("#comment").press("Enter")
     new.keyboard.press("1")
     check_item(new, "Item 2 of 2")
+    all_saved(new)
     check_item(old, "Item 1 of 2, not rated yet")
     old.keyboard.press("0")  # says nothing of the comment, which it has not seen
     check_item(old, "Item 2 of 2")
     old.keyboard.press("ArrowLeft")
+    all_saved(old)
     check_item(old, "Item 1 of 2, rated 0")
     old.locator("#comment").fill("older words")
     old.locator("#comment").press("Enter")
@@ -138,9 +143,10 @@ def test_what_another_window_has_said_is_told_and_counted(
         check_item(new, f"Item {number} of 4")
         new.keyboard.press("4")
     check_item(new, "Item 3 of 4")
+    all_saved(new)
     old.keyboard.press("0")
     expect(old.locator("#saved-text")).to_have_text("Saved: item 1, 0. Another window had said 4.")
-    check_item(old, "Item 3 of 4")
+    check_item(old, "Item 2 of 4, rated 4")  # of the other window too
     assert text(old, "rated") == "2 of 4 rated"
     new.keyboard.press("ArrowLeft")
     new.keyboard.press("ArrowLeft")
@@ -172,6 +178,7 @@ def test_nothing_that_is_too_long_is_cut_in_silence(
     expect(page.locator("#problem")).to_be_hidden()
     page.keyboard.press("1")
     check_item(page, "Item 2 of 2")
+    all_saved(page)
     assert [(rating, len(comment)) for _, _, rating, comment in served.saved()] == [(1, 2000)]
 
 
@@ -192,15 +199,115 @@ def test_a_server_that_is_gone_is_told_and_a_new_start_goes_on(
     check_item(page, "Item 1 of 3")
     page.keyboard.press("1")
     check_item(page, "Item 2 of 3")
+    all_saved(page)
     served.kill()
     page.keyboard.press("0")
-    expect(page.locator("#problem")).to_be_visible()
-    assert "Not saved. The server does not answer" in text(page, "problem")
-    check_item(page, "Item 2 of 3, not rated yet")
+    expect(page.locator("#unsaved-text")).to_contain_text("Not saved: the rating of item 2. The server does not answer")
+    assert text(page, "rated") == "1 of 3 rated"
+    page.keyboard.press("1")  # goes no further while nothing is saved
+    check_item(page, "Item 3 of 3, rated 1, not saved yet")
+    expect(page.locator("#problem")).to_contain_text("Not saved. The server does not answer")
+    page.keyboard.press("ArrowLeft")
+    check_item(page, "Item 2 of 3, rated 0, not saved yet")
+    expect(page.locator("#problem")).to_contain_text("Not saved. The server does not answer")
     served.start()
     page.goto(served.url + "&rater=anna")
     check_item(page, "Item 2 of 3, not rated yet")
     assert text(page, "rated") == "1 of 3 rated"
+
+
+@contextmanager
+def slow(served: Served) -> Iterator[None]:
+    """Nothing is saved meanwhile: somebody else writes into the store."""
+    other = sqlite3.connect(str(served.store), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_slow_store_loses_nothing_of_a_fast_rater(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(written_reports(N))
+    page = open_page(served.url + "&rater=anna")
+    check_item(page, "Item 1 of 8")
+    with slow(served):
+        for key in "412":
+            page.keyboard.press(key)
+        check_item(page, "Item 4 of 8, not rated yet")  # what is said is about the item in sight
+        page.keyboard.press("u")
+        check_item(page, "Item 3 of 8, not rated yet")
+        page.keyboard.press("x")
+        page.keyboard.press("0")
+        check_item(page, "Item 5 of 8, not rated yet")
+        page.keyboard.press("3")
+        expect(page.locator("#saved-text")).to_have_text("Saving item 5, 3, and 4 before \u2026")
+        check_item(page, "Item 5 of 8, rated 3, not saved yet")  # five wait: the page waits too
+        page.keyboard.press("1")
+        check_item(page, "Item 5 of 8, rated 1, not saved yet")
+        assert text(page, "rated") == "0 of 8 rated" and served.saved() == []
+    check_item(page, "Item 6 of 8, not rated yet")
+    expect(page.locator("#saved-text")).to_have_text("Saved: item 5, 1.")
+    assert text(page, "rated") == "5 of 8 rated"
+    assert sorted(str(rating) for _, _, rating, _ in served.saved()) == ["0", "1", "1", "4", "None"]
+    page.reload()
+    for number, said in enumerate(["rated 4", "rated 1", "cannot judge", "rated 0", "rated 1", "not rated yet"], 1):
+        if number == 1:
+            for back in range(5, 0, -1):
+                check_item(page, f"Item {back + 1} of 8")
+                page.keyboard.press("ArrowLeft")
+        check_item(page, f"Item {number} of 8, {said}")
+        page.keyboard.press("ArrowRight")
+
+
+def test_what_waits_is_saved_when_the_page_is_left_and_the_end_waits_for_it(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(written_reports(3))
+    page = open_page(served.url + "&rater=anna")
+    check_item(page, "Item 1 of 3")
+    with slow(served):
+        page.keyboard.press("4")
+        page.keyboard.press("3")
+        check_item(page, "Item 3 of 3, not rated yet")
+        page.goto("about:blank")
+    page.goto(served.url + "&rater=anna")
+    wait_for(page, "Number(document.getElementById('rated').textContent[0])", 2)
+    check_item(page, "Item 3 of 3, not rated yet")
+    with slow(served):
+        page.keyboard.press("2")
+        check_item(page, "Item 3 of 3, rated 2, not saved yet")
+        assert page.locator("#done").is_hidden()
+        page.keyboard.press("u")
+        check_item(page, "Item 3 of 3, not rated yet, not saved yet")  # it was on its way
+        page.keyboard.press("1")
+        page.locator("#who").click()  # a question, which the test's browser denies
+        check_item(page, "Item 3 of 3, rated 1, not saved yet")
+    expect(page.locator("#done")).to_be_visible()
+    assert sorted(rating for _, _, rating, _ in served.saved()) == [1, 3, 4]
+
+
+def test_a_rating_that_is_never_taken_is_named_and_the_others_go_on(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    served = serve(written_reports(3))
+    page = open_page(served.url + "&rater=anna", complains=True)
+    check_item(page, "Item 1 of 3")
+    page.evaluate("items()[0].item = 'of another study'")
+    page.keyboard.press("4")
+    expect(page.locator("#unsaved-text")).to_have_text(
+        "Not saved: the rating of item 1. 4: no such item for anna; load the page again"
+    )
+    page.keyboard.press("3")
+    check_item(page, "Item 3 of 3, not rated yet")
+    expect(page.locator("#rated")).to_have_text("1 of 3 rated")
+    page.keyboard.press("2")
+    check_item(page, "Item 1 of 3, not rated yet")
+    expect(page.locator("#problem")).to_have_text("Not saved. 4: no such item for anna; load the page again")
+    assert sorted(rating for _, _, rating, _ in served.saved()) == [2, 3]
 
 
 def test_names_are_checked_and_raters_change(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
@@ -213,6 +320,7 @@ def test_names_are_checked_and_raters_change(serve: Callable[..., Served], open_
     check_item(page, "Item 1")
     page.keyboard.press("1")
     check_item(page, "Item 2")
+    all_saved(page)
     page.evaluate("document.getElementById('who').click()")
     enter(page, "boris")
     check_item(page, "Item 1 of 2, not rated yet")
@@ -231,6 +339,7 @@ def test_with_a_token_the_link_opens_the_page_and_nothing_else_does(
     assert page.evaluate("location.search") == "?rater=anna"
     page.keyboard.press("1")
     check_item(page, "Item 2 of 2")
+    all_saved(page)
     assert [rating for _, _, rating, _ in served.saved()] == [1]
 
 
@@ -251,10 +360,12 @@ def test_undo_cannot_judge_and_reload(serve: Callable[..., Served], open_page: C
     check_item(page, "Item 2 of 3")
     expect(page.locator("#saved-text")).to_have_text("Saved: item 1, cannot judge.")
     page.keyboard.press("u")
+    all_saved(page)
     check_item(page, "Item 1 of 3, rated 2")
     expect(page.locator("#saved-text")).to_have_text("Undone: item 1 is 2 again.")
     page.locator("#cannot").click()
     check_item(page, "Item 2 of 3")
+    all_saved(page)
     page.reload()
     check_item(page, "Item 2 of 3")
     assert text(page, "rated") == "1 of 3 rated"
