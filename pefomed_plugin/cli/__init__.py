@@ -17,7 +17,7 @@ from ..reporting.rendering import show
 from ..requirements import package_of
 from ..services import outbound
 from ..services.console import write_out_what_cannot_be_shown
-from ..services.ending import exit_code_of, unwinding
+from ..services.ending import FATAL, exit_code_of, unwinding
 from ..services.terminal import folded_output, open_closed_streams, working
 from .help import DATA, EVALUATE, JUDGE, SETUP, SHARE, TRAIN, Command, HelpFormatter, group_commands
 from .next_step import pefomed, show_next
@@ -108,7 +108,7 @@ EXIT_CODES = {
 """Exit code -> meaning; ``train`` and ``evaluate`` pass on that of the first process that failed."""
 
 _WITH_A_NEXT_STEP = (0, 1)
-"""Exit codes of a command that has done its work; a mistake comes with its own remedy."""
+"""Exit codes of a command that has done its work; a mistake comes with its own remedy. Above ``FATAL`` it was ended."""
 
 _FLAGS = ("--help", "--version", "--debug")
 
@@ -221,7 +221,7 @@ def _run(parsed: argparse.Namespace) -> int:
             print_json(result)
         result = result.exit_code
     sys.stdout.flush()
-    if int(result) in _WITH_A_NEXT_STEP and not as_json:
+    if (int(result) in _WITH_A_NEXT_STEP or int(result) > FATAL) and not as_json:
         show_next(parsed.next_step(parsed, int(result)))
     return int(result)
 

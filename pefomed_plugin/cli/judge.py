@@ -14,6 +14,7 @@ from ..reporting.figures import repeated_table
 from ..reporting.rendering import show_table
 from ..rubrics import BUILT_IN, find_rubric
 from ..scoring.breakdown import check_axes
+from ..services.ending import FATAL
 from ..services.judge import offline_judge
 from ..services.judge.chat import CHAT, ENDPOINTS
 from ..services.judge.judging import JudgePlan
@@ -232,7 +233,7 @@ def show_estimate(found: JudgingEstimate) -> None:
 
 
 def explain_unfinished(asked: Asked, ledger: Path) -> int:
-    """Say what is missing and how to go on; the exit code: 130 after an interrupt, else 1."""
+    """Say what is missing and how to go on; the exit code: 128 + the signal that ended it, else 1."""
     why = f"; {asked.stopped}" if asked.stopped else ""
     print(
         f"unfinished: {asked.settled:,} of {asked.questions:,} questions answered, {asked.requests:,} requests "
@@ -246,7 +247,7 @@ def explain_unfinished(asked: Asked, ledger: Path) -> int:
         f"{ledger} holds every reply that came back; start the same command again to go on without paying for them "
         "twice"
     )
-    return 130 if asked.stopped == "interrupted" else 1
+    return FATAL + asked.told if asked.told else 1
 
 
 def _show(predictions: Sequence[Prediction], scorer: str, metrics: Mapping[str, Any], folder: Path) -> int:

@@ -171,9 +171,10 @@ def test_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on(answered,
         while process.poll() is None and sum(server.answered.values()) < 10:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
-        shown = process.communicate(timeout=60)[0]
+        shown, said = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "start the same command again" in shown
+        assert f"next: pefomed judge {' '.join(map(str, common))}" in said
         assert not (tmp_path / "out" / "metrics.json").exists()
         paid = sum(server.answered.values())
         assert len(entries(tmp_path / "out" / "judge.ledger.jsonl")) == paid < 120

@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from ...errors import PefomedError
 from ..console import progress, say
-from ..ending import answering
+from ..ending import answering, words_of
 from .chat import Ask, AsksAtOnce, ChatRequest, Gate, Halted, NoReply, RefusedRequest, Reply, closing_on_error
 from .ledger import Entry, Ledger
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
@@ -138,7 +138,9 @@ class _Asking:
                 future.cancel()
         for *_, reason in self.refused:
             self.asked.without_reply[reason] += 1
-        self.asked.requests, self.asked.stopped = self.gate.passed, None if self.asked.is_complete else self.gate.reason
+        self.asked.requests = self.gate.passed
+        if not self.asked.is_complete:
+            self.asked.stopped, self.asked.told = self.gate.reason, self.gate.told
         if self.error is not None:
             raise self.error
         return self.asked
@@ -298,9 +300,10 @@ def closing_on_signal(gate: Gate, let_go: Callable[[], None] | None = None) -> I
     """
     later = [let_go] if let_go is not None else []
 
-    def close(*_: Any) -> None:
+    def close(number: int, _: Any) -> None:
         if gate.reason is None:
-            gate.close("interrupted")
+            gate.told = number
+            gate.close(words_of(number))
             flying = f"; {gate.in_flight} requests are" if gate.in_flight > 1 else ""
             say(f"finishing what is in flight{flying}; once more to stop at once")
         elif later:

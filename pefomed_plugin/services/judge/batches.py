@@ -72,9 +72,9 @@ def ask_batches(
                     _check_cost(questions, stock, limits)
                     requests += post.send(stock.open, limits.max_requests)
         except Halted:
-            stopped = "interrupted"
+            stopped = gate.reason
     asked = take_stock(questions, ledger, usable, limits).asked
-    asked.requests, asked.stopped = requests, stopped
+    asked.requests, asked.stopped, asked.told = requests, stopped, gate.told
     return asked
 
 

@@ -41,6 +41,8 @@ class Gate:
         """Of them those that are over, however they ended."""
         self.reason: str | None = None
         """Why it was closed."""
+        self.told = 0
+        """The signal because of which it was."""
         self._max_requests = max_requests
         self._closing: Future[None] = Future()
         self._lock = threading.Lock()

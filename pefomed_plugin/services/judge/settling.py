@@ -72,6 +72,8 @@ class Asked:
     """Requests that were in flight when it was stopped at once: they may have been paid for, and are asked again."""
     stopped: str | None = None
     """Why it ended before all were settled."""
+    told: int = 0
+    """The signal because of which it did."""
 
     @property
     def is_complete(self) -> bool:

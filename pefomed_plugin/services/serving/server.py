@@ -1,6 +1,7 @@
 """The process that listens (uvicorn): its socket, and an end in order. What is answered is ``app``'s.
 
-The first SIGTERM or Ctrl-C lets what was taken be answered and refuses what is new with 503; the second ends it now.
+The first SIGTERM, SIGHUP or Ctrl-C lets what was taken be answered and refuses what is new with 503; another one, once
+that is said, ends it now.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import uvicorn
 
 from ...errors import ConfigError
 from ..console import say
+from ..ending import answering
 from ..local_names import is_this_machine
 from ..web_guard import impatient
 from .app import make_app
@@ -84,14 +86,16 @@ class Server(uvicorn.Server):
 
     def serve_on(self, listening: socket.socket) -> int:
         """Serve; the exit code."""
-        self.run(sockets=[listening])
+        with answering(lambda *_: self.stop()):  # uvicorn takes Ctrl-C and SIGTERM, this SIGHUP
+            self.run(sockets=[listening])
         self._service.engine.close()
         return 1 if self._service.engine.fault else 0
 
     def stop(self) -> None:
-        """Take no more, and end when what was taken is answered; called again: now. From any thread."""
+        """Take no more, and end when what was taken is answered; again, once that is said: now. From any thread."""
         if self._service.is_stopping:
-            self._deadline = 0.0
+            if self._has_said:  # else it is the same ending, told twice: by ``timeout``, or by shell and system
+                self._deadline = 0.0
             return
         self._deadline = time.monotonic() + self._patience_s
         self._service.is_stopping = True

@@ -7,6 +7,7 @@ import signal
 import tempfile
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,14 @@ def _signals_as_the_system_has_them():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Stands still, but for what is added."""
+    now = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("pefomed_plugin.services.ending.time", SimpleNamespace(monotonic=lambda: now.now))
+    return now
 
 
 @BOTH
@@ -50,20 +59,52 @@ def test_what_is_ignored_stays_so(ways):
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
-def test_whoever_answers_is_called_and_the_one_before_comes_back():
+def test_whoever_answers_is_called_and_the_one_before_comes_back(clock):
     heard = []
     with unwinding():
         with answering(lambda number, _: heard.append(number)):
             os.kill(os.getpid(), signal.SIGTERM)
+            clock.now += 1
             os.kill(os.getpid(), signal.SIGHUP)
+        clock.now += 1
         with pytest.raises(Ended):
             os.kill(os.getpid(), signal.SIGTERM)
     assert heard == [signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGHUP])
+@BOTH
+def test_an_ending_that_is_told_twice_is_one(number, second, clock):
+    """As by ``timeout`` (the process, then its group) and by a closed terminal (the shell, then the system)."""
+    cleaned = []
+
+    def work(later):
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            clock.now += later
+            os.kill(os.getpid(), second)
+            cleaned.append(later)
+
+    for later, counts in ((0, number), (1, second)):  # the other one is by somebody who waits
+        with pytest.raises(Ended) as caught, unwinding():
+            work(later)
+        assert caught.value.number == counts
+    assert cleaned == [0]
+
+
+def test_each_ctrl_c_counts(clock):
+    heard = []
+    with answering(lambda number, _: heard.append(number)):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+            os.kill(os.getpid(), number)
+    assert heard == [signal.SIGTERM, signal.SIGINT, signal.SIGINT]
+
+
 @forks
-def test_a_process_that_was_forked_ends_at_once():
-    with unwinding():
+@pytest.mark.parametrize("ways", [unwinding, lambda: answering(pytest.fail)])
+def test_a_process_that_was_forked_ends_at_once(ways):
+    with ways():
         child = os.fork()
         if not child:
             try:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.services.ending import words_of
 from pefomed_plugin.services.judge.asking import FEW, HOPELESS_AFTER, _Asking, ask_all
 from pefomed_plugin.services.judge.chat import ChatRequest, NoReply, RefusedRequest, Reply
 from pefomed_plugin.services.judge.ledger import Ledger
@@ -188,7 +189,7 @@ def test_an_interrupt_finishes_what_is_in_flight(path, number, capsys):
 
     before = signal.getsignal(number)
     done = asked(path, ask, count=100)
-    assert done.stopped == "interrupted"
+    assert done.told == number and done.stopped == words_of(number)
     assert 8 <= done.requests < 20
     assert done.settled == done.requests
     assert signal.getsignal(number) is before
@@ -210,6 +211,24 @@ def test_it_asks_as_many_at_a_time_as_allowed(path):
 
     asked(path, ask, count=40, concurrency=5)
     assert most[0] == 5
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGHUP, signal.SIGHUP)])
+def test_an_ending_that_is_told_twice_drops_nothing_that_is_paid_for(path, numbers):
+    """``timeout`` tells a process and its group; of a closed terminal shell and system both tell."""
+
+    def ask(question, gate):
+        gate.enter()
+        if gate.passed == 8:
+            os.kill(os.getpid(), numbers[0])
+            gate._closing.result(10)
+            os.kill(os.getpid(), numbers[1])
+        time.sleep(0.05)
+        gate.leave()
+        return Reply("yes")
+
+    done = asked(path, ask, count=100)
+    assert done.told == numbers[0] and done.settled == done.requests >= 8 and not done.let_go
 
 
 def test_a_second_interrupt_lets_go_of_what_is_in_flight_and_says_so(path):
