@@ -88,17 +88,17 @@ def load(
     register_all()
     network = registry.get_model_class("minigpt_v2").from_config(section, lora_is_read=section["lora_r"] != 0)
     load_checkpoint(network, contents.content, str(ckpt))
-    weights = telling_file(Path(ckpt))
+    llama_folder = Path(places["llama_model"])
     facts = {
         "model": "minigpt_v2",
         "toolkit": NAME,
         "version": __version__,
         "checkpoint": str(ckpt),
-        "checkpoint_sha256": file_sha256(weights),
-        "llama": Path(places["llama_model"]).name,
+        "checkpoint_sha256": file_sha256(telling_file(Path(ckpt))),
+        "llama": llama_folder.name,
         "num_beams": 1,
         "quantization": quantization,
-        "origin": Origins(model=TINY if is_generated(Path(places["llama_model"])) else origin).to_json(),
+        "origin": Origins(model=TINY if is_generated(llama_folder) else origin).to_json(),
     }
     templates = trained_templates(contents.training.get("prompts"), str(ckpt))
     learnt = contents.training.get("images_a_prompt")

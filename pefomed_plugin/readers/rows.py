@@ -70,11 +70,9 @@ def add_question(
     several = isinstance(image, tuple)
     texts, problem = _as_texts({**({} if several else {"image": image}), "question": question, "answer": answer})
     images = image if several else (texts.get("image", ""),)
-    if problem is None and (isinstance(key, bool) or not isinstance(key, (str, int)) or key == ""):
-        problem = f"{key!r} is not an id; number the record"
-    if problem is None:
-        problem = _images_problem(release, images)
     flag = closed_by_answer(texts.get("answer", "")) if answer_type is None else str(answer_type).strip().upper()
+    if problem is None:
+        problem = _id_problem(key) or _images_problem(release, images)
     if problem is None and flag not in (OPEN, CLOSED):
         problem = f"answer_type {answer_type!r} is neither OPEN nor CLOSED; compare with the original release"
     if problem is not None:
@@ -84,7 +82,6 @@ def add_question(
         if not texts[name].strip():
             release.skip(where, "empty " + name)
             return
-    origin = YES_NO_RULE if answer_type is None else OFFICIAL_FLAG
     release.add(
         Sample(
             id=f"{release.dataset}-{key}",
@@ -95,7 +92,7 @@ def add_question(
             question_type=question_type,
             organ=organ,
             phrase_type=phrase_type,
-            metadata={**metadata, "answer_type_from": origin},
+            metadata={**metadata, "answer_type_from": YES_NO_RULE if answer_type is None else OFFICIAL_FLAG},
             images=images,
             views=views,
             question=texts["question"],
@@ -139,6 +136,12 @@ def image_problem(release: Release, image: str) -> str | None:
     """What is wrong with an image path of a data file, if anything. Whether the file exists is not asked here."""
     if release.leads_out(image):
         return f"image {image!r} leads out of {release.image_root}; correct the path or replace the symbolic link"
+    return None
+
+
+def _id_problem(key: Any) -> str | None:
+    if isinstance(key, bool) or not isinstance(key, (str, int)) or key == "":
+        return f"{key!r} is not an id; number the record"
     return None
 
 

@@ -5,11 +5,11 @@ Raters count only where they rated: what "counts as right" because it matched ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import DataError
 from ..records import Prediction, Score
@@ -38,6 +38,7 @@ from .rated_runs import read_ratings
 VERSION = "3"
 """3: corrected figures. 2: people's median is a rater of its own; answers cluster by study where there are studies."""
 PEOPLE = "people (median)"
+_Of = TypeVar("_Of")
 
 
 def measure_agreement(
@@ -58,18 +59,11 @@ def measure_agreement(
     """
     check_axes(axes, predictions)
     rubric, runs = read_ratings(predictions, folder, wanted)
-    scale, clusters, specs = (
-        rubric.values,
-        number_clusters(list(map(cluster_of, predictions))),
-        read_specs(folder, runs),
-    )
+    scale, clusters = rubric.values, number_clusters(list(map(cluster_of, predictions)))
+    specs = read_specs(folder, runs)
     judges = {name: _values(scores) for name, scores in runs.items() if specs[name].repeated == RUN}
-    people = {
-        f"rater {number}": values
-        for name, scores in runs.items()
-        if specs[name].repeated == RATER
-        for number, values in enumerate(_values(scores), 1)
-    }
+    rated = {name: scores for name, scores in runs.items() if specs[name].repeated == RATER}
+    people = {rater: _value(scores) for rater, scores in _by_rater(rated)}
     raters: dict[str, Values] = {**{name: majority(values) for name, values in judges.items()}, **people}
     if rubric.is_accuracy:
         raters = {PEFOMED.name: [score.value for score in score_exact_match(predictions)], **raters}
@@ -83,9 +77,9 @@ def measure_agreement(
         "rubric": rubric.to_json(),
         "pairs": {},
         "alpha": {},
-        "flips": {},
+        "flips": {name: _flips(values) for name, values in judges.items()},
+        "raters": {name: sum(value is not None for value in values) for name, values in raters.items()},
     }
-    found["raters"] = {name: sum(value is not None for value in values) for name, values in raters.items()}
     together = {PEOPLE: majority(list(people.values()))} if len(people) > 1 else {}
     for (first, one), (second, other) in combinations({**raters, **together}.items(), 2):
         if second != PEOPLE or first not in people:
@@ -93,27 +87,21 @@ def measure_agreement(
     if len(people) > 1:
         found["alpha"]["people"] = asdict(krippendorff_alpha(list(people.values()), scale, clusters))
     found["alpha"]["all"] = asdict(krippendorff_alpha(list(raters.values()), scale, clusters))
-    found["flips"] = {name: _flips(values) for name, values in judges.items()}
-    found["names"] = _names(predictions, folder, [name for name in runs if specs[name].repeated == RATER])
+    noted = earlier_metrics(Path(folder) / METRICS, describe(predictions)).get("judges", {})
+    called = {name: (noted.get(name) or {}).get("raters") or () for name in rated}
+    found["names"] = {rater: str(name) for rater, name in _by_rater(called)}
     beyond = {
-        f"rater {number}": sum(score.value is None and score.reason == CANNOT_JUDGE for score in scores)
-        for name, given in runs.items()
-        if specs[name].repeated == RATER
-        for number, scores in enumerate(given, 1)
+        rater: sum(score.value is None and score.reason == CANNOT_JUDGE for score in scores)
+        for rater, scores in _by_rater(rated)
     }
     found["cannot_judge"] = {rater: count for rater, count in beyond.items() if count}
     found["corrected"] = correct_judges(predictions, folder, runs, rubric, axes)
     return found
 
 
-def _names(predictions: Sequence[Prediction], folder: Path, people: Sequence[str]) -> dict[str, str]:
-    """What each rater is called, as the import noted it."""
-    judges = earlier_metrics(Path(folder) / METRICS, describe(predictions)).get("judges", {})
-    return {
-        f"rater {number}": str(rater)
-        for name in people
-        for number, rater in enumerate((judges.get(name) or {}).get("raters") or (), 1)
-    }
+def _by_rater(given: Mapping[str, Sequence[_Of]]) -> Iterator[tuple[str, _Of]]:
+    """What each person has of each import: ``rater 1``, ``rater 2``, as nobody's name is needed."""
+    return ((f"rater {number}", own) for of_people in given.values() for number, own in enumerate(of_people, 1))
 
 
 def mean_name(found: Mapping[str, Any]) -> str:
@@ -157,7 +145,11 @@ def without_items(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(runs: Sequence[Sequence[Score]]) -> list[list[float | None]]:
-    return [[None if score.reason == MATCHED else score.value for score in scores] for scores in runs]
+    return list(map(_value, runs))
+
+
+def _value(scores: Sequence[Score]) -> list[float | None]:
+    return [None if score.reason == MATCHED else score.value for score in scores]
 
 
 def _flips(runs: Sequence[Values]) -> dict[str, Any]:

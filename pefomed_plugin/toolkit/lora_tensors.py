@@ -155,27 +155,18 @@ def stated_lora(
     given = given or {}
     tensors = {canonical(key): tensor for key, tensor in content["model"].items()}
     parts = lora_parts(tensors, source)
-    pairs = parts.pairs
-    if not pairs:
+    if not parts.pairs:
         return {}, ""
-    ranks = {module: int(a.shape[0]) for module, (a, _) in pairs.items()}
-    targets = tuple(sorted({module.rpartition(".")[2] for module in pairs}))
     if isinstance(content.get(RECORD), Mapping):
-        record = content[RECORD]
-        if isinstance(record.get("target_modules"), str):  # all-linear, or a pattern: the tensors tell what it meant
-            record = {**record, "target_modules": targets}
-        settings = LoraSettings.from_adapter_config(record, source)
-        _require_agreement(settings, parts, targets, whole_tensors(tensors, settings), source)
-        return {name: value for name, value in settings.values().items() if name != "lora_plus_ratio"}, (
-            "written in the file"
-        )
+        return _stated_by_record(content[RECORD], parts, tensors, source), "written in the file"
     if parts.starts:
         raise CheckpointError(
             f"{source} holds what LoRA began as, but not its settings ({RECORD}); take the checkpoint it was made of"
         )
+    ranks = {module: int(a.shape[0]) for module, (a, _) in parts.pairs.items()}
     rank = Counter(ranks.values()).most_common(1)[0][0]
     stated: dict[str, Any] = {
-        "target_modules": targets,
+        "target_modules": _targets(parts),
         "use_dora": bool(parts.magnitudes),
         "init_lora_weights": True,
         "modules_to_save": (),
@@ -200,14 +191,29 @@ def stated_lora(
     return {**stated, "lora_alpha": alpha}, "the configuration in the file"
 
 
-def _require_agreement(
-    settings: LoraSettings, parts: LoraParts, targets: tuple[str, ...], whole: Mapping[str, Any], source: str
-) -> None:
+def _targets(parts: LoraParts) -> tuple[str, ...]:
+    """Names of the adapted modules, without their layers."""
+    return tuple(sorted({module.rpartition(".")[2] for module in parts.pairs}))
+
+
+def _stated_by_record(
+    record: Mapping[str, Any], parts: LoraParts, tensors: Mapping[str, torch.Tensor], source: str
+) -> dict[str, Any]:
+    """What the settings say that lie beside the tensors. Raises CheckpointError where the tensors say otherwise."""
+    if isinstance(record.get("target_modules"), str):  # all-linear, or a pattern: the tensors tell what it meant
+        record = {**record, "target_modules": _targets(parts)}
+    settings = LoraSettings.from_adapter_config(record, source)
+    _require_agreement(settings, parts, whole_tensors(tensors, settings), source)
+    return {name: value for name, value in settings.values().items() if name != "lora_plus_ratio"}
+
+
+def _require_agreement(settings: LoraSettings, parts: LoraParts, whole: Mapping[str, Any], source: str) -> None:
     problems = [
         f"{module}: rank {len(a)} in the file, {settings.rank_of(module)} by its settings"
         for module, (a, _) in parts.pairs.items()
         if len(a) != settings.rank_of(module)
     ]
+    targets = _targets(parts)
     told = tuple(sorted({target.rpartition(".")[2] for target in settings.target_modules}))
     if told != targets:
         problems.append(f"adapters on {', '.join(targets)} in the file, on {', '.join(told)} by its settings")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config.compose import Configuration
 from ..config.fields import read_whole
@@ -51,39 +51,78 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
     """
     whole = whole_model(section)
     section = {**section, **whole}
-    folder = Path(str(section.get("llama_model") or ""))
-    there = bool(section.get("llama_model")) and (folder / "config.json").is_file()
-    family, shape = family_in(folder) if there else (DEFAULT_FAMILY, None)
-    if there:
-        check_transformers(family)
-    _refuse_family_in_a_checkout(family, folder)
-    style = family.prompt_style
+    language = _language_of(section)
+    style = language.family.prompt_style
     settled: dict[str, Any] = {
         **whole,
         "prompt_template": section.get("prompt_template") or style.system + style.turn,
         "end_sym": section.get("end_sym") or style.end,
     }
-    given = given_in(section, list(size_in(family, shape, folder).matrices()))
+    given = given_in(section, list(size_in(language.family, language.shape, language.folder).matrices()))
     encoder = encoder_of(section)
-    _refuse_in_a_checkout(encoder)
-    weights = Path(str(section.get("vit_weights") or ""))
-    if encoder.name != DEFAULT_ENCODER and section.get("vit_weights") and weights.exists():
-        from .vision_weights import check_vision_weights  # late: loads torch
-
-        check_vision_weights(encoder, weights)
-    source = checkpoint or section.get("ckpt")
+    _check_encoder(encoder, section.get("vit_weights"))
+    source = str(checkpoint or section.get("ckpt"))
     content: Mapping[str, Any] = {}
-    if source and Path(str(source)).is_file():
+    if (checkpoint or section.get("ckpt")) and Path(source).is_file():
         from .checkpoint import read_checkpoint  # late: loads torch
 
-        content = read_checkpoint(Path(str(source)), lazily=True)
-        refuse_another_encoder(content, encoder, str(source))
-        if there and family.name == content.get(FAMILY, DEFAULT_FAMILY.name):
-            from .language_weights import require_language_weights  # late: loads torch
-
-            require_language_weights(content, folder, str(source))
+        content = read_checkpoint(Path(source), lazily=True)
+        refuse_another_encoder(content, encoder, source)
+        _require_weights(language, content, source)
     if given.get("r") == 0:
         return settled
+    settings = _settled_lora(given, language, content, source)
+    check_trained_modules(settings, language.family, language.shape, language.folder)
+    return {**settled, **settings.yaml()}
+
+
+class _Language(NamedTuple):
+    """The language model that a section names."""
+
+    folder: Path
+    there: bool
+    """Whether the folder holds one; if not, family and shape are MiniGPT-v2's own."""
+    family: LanguageModelFamily
+    shape: Any
+
+
+def _language_of(section: Mapping[str, Any]) -> _Language:
+    folder = Path(str(section.get("llama_model") or ""))
+    there = bool(section.get("llama_model")) and (folder / "config.json").is_file()
+    family, shape = family_in(folder) if there else (DEFAULT_FAMILY, None)
+    if there:
+        check_transformers(family)
+    if NAME == CHECKOUT and family is not DEFAULT_FAMILY:
+        raise ToolkitError(
+            f"a MiniGPT-4 checkout knows LLaMA-2 and Vicuna only, and {folder} holds a {family.title}; set {_BUNDLED}"
+        )
+    return _Language(folder, there, family, shape)
+
+
+def _check_encoder(encoder: VisionEncoder, weights: Any) -> None:
+    if NAME == CHECKOUT and (encoder.name, encoder.group) != (DEFAULT_ENCODER, VisionEncoder.group):
+        raise ToolkitError(
+            f"a MiniGPT-4 checkout has one vision encoder, {DEFAULT_ENCODER} with four patches in a visual token, and "
+            f"the YAML asks for {encoder.name} with {encoder.group}; set {_BUNDLED}"
+        )
+    if encoder.name != DEFAULT_ENCODER and weights and Path(str(weights)).exists():
+        from .vision_weights import check_vision_weights  # late: loads torch
+
+        check_vision_weights(encoder, Path(str(weights)))
+
+
+def _require_weights(language: _Language, content: Mapping[str, Any], source: str) -> None:
+    """Raises CheckpointError where a checkpoint belongs to other weights of the same family."""
+    if language.there and language.family.name == content.get(FAMILY, DEFAULT_FAMILY.name):
+        from .language_weights import require_language_weights  # late: loads torch
+
+        require_language_weights(content, language.folder, source)
+
+
+def _settled_lora(
+    given: Mapping[str, Any], language: _Language, content: Mapping[str, Any], source: str
+) -> LoraSettings:
+    """The LoRA that the user and the checkpoint say; ``content`` is empty where there is no checkpoint."""
     stated: dict[str, Any] = {}
     untrained = False
     if content:
@@ -91,17 +130,15 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
         from .lora_tensors import stated_lora  # late: loads torch
 
         trained_on = content.get(FAMILY, DEFAULT_FAMILY.name)
-        if there and trained_on != family.name:
+        if language.there and trained_on != language.family.name:
             raise CheckpointError(
-                f"{source} was trained on a language model of the family {trained_on!r}; {folder} is of "
-                f"{family.name!r}. Set model.llama_model (PEFOMED_LLAMA) to the one it was trained on, or start "
-                "projection and LoRA untrained: model.ckpt=null"
+                f"{source} was trained on a language model of the family {trained_on!r}; {language.folder} is of "
+                f"{language.family.name!r}. Set model.llama_model (PEFOMED_LLAMA) to the one it was trained on, or "
+                "start projection and LoRA untrained: model.ckpt=null"
             )
-        stated, _ = stated_lora(content, str(source), given)
-        untrained = bool(begins_anew(content, given, stated, str(source)))
-    settings = settle(given, stated, str(source), family.lora_targets, untrained=untrained)
-    check_trained_modules(settings, family, shape, folder)
-    return {**settled, **settings.yaml()}
+        stated, _ = stated_lora(content, source, given)
+        untrained = bool(begins_anew(content, given, stated, source))
+    return settle(given, stated, source, language.family.lora_targets, untrained=untrained)
 
 
 def whole_model(section: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,21 +158,6 @@ def whole_model(section: Mapping[str, Any]) -> dict[str, Any]:
 
     encoder = recorded_encoder(read_checkpoint(Path(folder), lazily=True), folder)
     return {"llama_model": folder, "vit_weights": folder, **(encoder.section() if encoder else {})}
-
-
-def _refuse_family_in_a_checkout(family: LanguageModelFamily, folder: Path) -> None:
-    if NAME == CHECKOUT and family is not DEFAULT_FAMILY:
-        raise ToolkitError(
-            f"a MiniGPT-4 checkout knows LLaMA-2 and Vicuna only, and {folder} holds a {family.title}; set {_BUNDLED}"
-        )
-
-
-def _refuse_in_a_checkout(encoder: VisionEncoder) -> None:
-    if NAME == CHECKOUT and (encoder.name, encoder.group) != (DEFAULT_ENCODER, VisionEncoder.group):
-        raise ToolkitError(
-            f"a MiniGPT-4 checkout has one vision encoder, {DEFAULT_ENCODER} with four patches in a visual token, and "
-            f"the YAML asks for {encoder.name} with {encoder.group}; set PEFOMED_TOOLKIT=bundled"
-        )
 
 
 def settled(configuration: Configuration) -> Configuration:

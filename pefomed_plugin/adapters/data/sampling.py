@@ -92,14 +92,12 @@ class MixturePlan:
         self.shares = weights / weights.sum()
         """Of each data set, the share of batches that come from it."""
         rng = np.random.default_rng([seed, 1])
-        if passes is None:
-            self._chosen = rng.choice(len(sizes), size=self.iterations, p=self.shares)
-        else:
-            self._chosen = deal_evenly(weights, self.iterations, rng)
-        self._earlier = np.zeros(self.iterations, dtype=np.int64)
-        for number in range(len(sizes)):
-            here = self._chosen == number
-            self._earlier[here] = np.arange(here.sum())
+        self._chosen = (
+            rng.choice(len(sizes), size=self.iterations, p=self.shares)
+            if passes is None
+            else deal_evenly(weights, self.iterations, rng)
+        )
+        self._earlier = _count_earlier(self._chosen, len(sizes))
         self._permutation = lru_cache(maxsize=2 * len(sizes))(self._draw_permutation)
 
     def passes(self) -> list[float]:
@@ -154,6 +152,15 @@ def deal_evenly(weights: np.ndarray, total: int, rng: np.random.Generator) -> np
     counts[behind[: total - counts.sum()]] += 1
     places = np.concatenate([(np.arange(count) + rng.random(count)) / max(count, 1) for count in counts])
     return np.repeat(np.arange(len(weights)), counts)[np.argsort(places, kind="stable")]
+
+
+def _count_earlier(chosen: np.ndarray, datasets: int) -> np.ndarray:
+    """(iterations,) how many batches of the same data set came before."""
+    earlier = np.zeros(len(chosen), dtype=np.int64)
+    for number in range(datasets):
+        here = chosen == number
+        earlier[here] = np.arange(here.sum())
+    return earlier
 
 
 def _require_enough(sizes: Sequence[int], names: Sequence[str], world_size: int) -> None:

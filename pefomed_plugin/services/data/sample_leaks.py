@@ -92,54 +92,61 @@ def find_sample_leaks(
         train: at least one.
         fingerprints: of the images of both; empty: none was opened.
     """
-    training = TrainingFacts(len(train), samples_sha256(train), bool(fingerprints))
-    names = {image for sample in train for image in sample.images}
-    seen = {image: fingerprints[image] for image in names if image in fingerprints}
-    digests = {known.sha256 for known in seen.values() if known.sha256}
-    looks = {known.dhash for known in seen.values() if known.dhash}
-    all_opened = all(image in seen and seen[image].sha256 for image in names)
-
-    def is_known(image: str) -> bool | None:
-        """Whether training has the image; None where it cannot be told."""
-        found = fingerprints.get(image)
-        if image in names or (found and found.sha256 in digests):
-            return True
-        return False if all_opened and found and found.sha256 else None
-
-    def looks_known(image: str) -> bool | None:
-        found, same = fingerprints.get(image), is_known(image)
-        if same or found is None or same is None:
-            return False if same else None
-        return found.dhash in looks if found.dhash else False
-
-    asked: dict[str, set[tuple[str, ...]]] = defaultdict(set)
-    for sample in train:
-        if sample.question:
-            asked[plain_question(sample.question)] |= {sample.images, contents_of(sample, fingerprints)}
-
-    def question(sample: Sample) -> bool | None:
-        if not sample.question:
-            return None
-        about = asked.get(plain_question(sample.question), set())
-        if sample.images in about or contents_of(sample, fingerprints) in about:
-            return True
-        is_certain = all_opened and all(image in fingerprints for image in sample.images)
-        return False if is_certain or not about else None
-
+    training = _Training(train, fingerprints)
     framed = {sample.metadata["frame_of"] for sample in train if "frame_of" in sample.metadata}
+    is_asked = any(sample.question for sample in held_out)
     findings: dict[str, Sequence[bool | None] | str] = {
         "twin": [sample.id in framed for sample in held_out] if framed else "training holds no framed questions",
-        "question_in_training": [question(sample) for sample in held_out],
-        "image_in_training": [_any(is_known, sample.images) for sample in held_out],
-        "near_duplicate": [_any(looks_known, sample.images) for sample in held_out]
+        "question_in_training": list(map(training.asks, held_out)) if is_asked else "nothing is asked",
+        "image_in_training": [_any(training.has, sample.images) for sample in held_out],
+        "near_duplicate": [_any(training.has_alike, sample.images) for sample in held_out]
         if fingerprints
         else "no image was opened",
         "study_in_training": _shared(held_out, train, "study"),
         "patient_in_training": _shared(held_out, train, "subject"),
     }
-    if not any(sample.question for sample in held_out):
-        findings["question_in_training"] = "nothing is asked"
-    return SampleLeaks.of(held_out, training, findings)
+    return SampleLeaks.of(held_out, TrainingFacts(len(train), samples_sha256(train), bool(fingerprints)), findings)
+
+
+class _Training:
+    """Images and questions of a training split; what cannot be told of one is None."""
+
+    def __init__(self, train: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> None:
+        self._fingerprints = fingerprints
+        self._names = {image for sample in train for image in sample.images}
+        seen = {image: fingerprints[image] for image in self._names if image in fingerprints}
+        self._digests = {known.sha256 for known in seen.values() if known.sha256}
+        self._looks = {known.dhash for known in seen.values() if known.dhash}
+        self._all_opened = all(image in seen and seen[image].sha256 for image in self._names)
+        self._asked: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+        """Plain question -> names and contents of the images that it is asked of."""
+        for sample in train:
+            if sample.question:
+                self._asked[plain_question(sample.question)] |= {sample.images, contents_of(sample, fingerprints)}
+
+    def has(self, image: str) -> bool | None:
+        """Whether the image is there, under this name or another."""
+        found = self._fingerprints.get(image)
+        if image in self._names or (found and found.sha256 in self._digests):
+            return True
+        return False if self._all_opened and found and found.sha256 else None
+
+    def has_alike(self, image: str) -> bool | None:
+        """Whether another image is there that looks like it."""
+        found, same = self._fingerprints.get(image), self.has(image)
+        if same or found is None or same is None:
+            return False if same else None
+        return found.dhash in self._looks if found.dhash else False
+
+    def asks(self, sample: Sample) -> bool | None:
+        """Whether the question is asked there of the same images."""
+        if not sample.question:
+            return None
+        about = self._asked.get(plain_question(sample.question), set())
+        if sample.images in about or contents_of(sample, self._fingerprints) in about:
+            return True
+        is_certain = self._all_opened and all(image in self._fingerprints for image in sample.images)
+        return False if is_certain or not about else None
 
 
 def _any(of: Callable[[str], bool | None], images: Iterable[str]) -> bool | None:
