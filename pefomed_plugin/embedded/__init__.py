@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -61,7 +63,11 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
             ) as pool,
         ):
             try:
-                for done in [pool.submit(_write_part, out, name, seed) for name in sorted(missing, key=_slowest_first)]:
+                with _script_left_aside():
+                    parts_of = [
+                        pool.submit(_write_part, out, name, seed) for name in sorted(missing, key=_slowest_first)
+                    ]
+                for done in parts_of:
                     done.result()
                     advance()
             except BaseException:
@@ -69,6 +75,21 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
                 for process in set(active_children()) - before:
                     process.terminate()
                 raise
+
+
+@contextmanager
+def _script_left_aside() -> Iterator[None]:
+    """Processes that are spawned meanwhile do not run the user's script again, which need not have
+    ``if __name__ == "__main__"``, and may have come through a pipe."""
+    main = sys.modules["__main__"]
+    spec, file = getattr(main, "__spec__", None), main.__dict__.pop("__file__", None)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__spec__ = spec
+        if file is not None:
+            main.__file__ = file
 
 
 def _write_part(out: Path, name: str, seed: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from pefomed_plugin import embedded
 from pefomed_plugin.origins import data_origin, mark_generated
 
@@ -52,3 +54,19 @@ def test_the_data_sets_need_no_torch():
         "assert not {'torch', 'transformers', 'sentencepiece'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("way", ["a file", "a pipe"])
+def test_a_script_without_a_guard_makes_it_and_runs_once(way, tmp_path):
+    """``load("embedded")`` in a user's script: the processes that draw do not run that script again."""
+    lines = (
+        "from pefomed_plugin.embedded import make_sample",
+        f"make_sample({str(tmp_path / 'sample')!r}, parts=['slake'])",
+    )
+    script = "\n".join([*lines, "print('once', __name__, '__file__' in globals())"])
+    (tmp_path / "script.py").write_text(script)
+    command = [sys.executable, "-" if way == "a pipe" else "script.py"]
+    done = subprocess.run(command, input=script, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1:] == ["once __main__ True"] and done.stdout.count("once") == 1
+    assert (tmp_path / "sample" / "slake" / "train.json").is_file()
