@@ -12,6 +12,7 @@ import errno
 import os
 import sys
 from collections.abc import MutableMapping
+from functools import wraps
 from typing import Any, Callable
 
 VARIABLE = "PEFOMED_OFFLINE"
@@ -34,6 +35,8 @@ SETTINGS = {
 RANKS = "PEFOMED_RANKS"
 """Folder in which processes of one run meet, set by ``pefomed train``: torch's server for that listens everywhere."""
 _SENDS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
+_TAKE_ADDRESSES = {"connect": 0, "connect_ex": 0, "bind": 0, "sendto": -1, "sendmsg": 3}
+"""Method of a socket -> which of its arguments is the address."""
 _LOOKS_UP = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 _OF_NUMBERS = ("socket.gethostbyaddr", "socket.getnameinfo")
 """Those that ask for the name of an address, too."""
@@ -61,6 +64,7 @@ def install(environ: MutableMapping[str, str] = os.environ) -> None:
         return
     environ.update({**SETTINGS, **({"WANDB_MODE": "disabled"} if environ.get("WANDB_MODE") == "disabled" else {})})
     _install_hook()
+    _guard_names_of_sockets()
 
 
 def watch(watcher: Callable[[str], None]) -> None:
@@ -74,6 +78,28 @@ def _install_hook() -> None:
     if not _installed:
         _installed.append(True)
         sys.addaudithook(_watch)
+
+
+def _guard_names_of_sockets() -> None:
+    """A socket that is given a name looks it up before the audit hook is asked: here the name is looked at first."""
+    import socket  # late: costs every command milliseconds
+
+    families = (socket.AF_INET, socket.AF_INET6)
+
+    def looking_first(plain: Callable[..., Any], place: int) -> Callable[..., Any]:
+        @wraps(plain)
+        def guarded(used: Any, *arguments: Any) -> Any:
+            address = arguments[place] if len(arguments) > place else None
+            if isinstance(address, tuple) and address and used.family in families and is_offline():
+                _check_name(address[0], False)
+            return plain(used, *arguments)
+
+        return guarded
+
+    for method, place in _TAKE_ADDRESSES.items():
+        plain = getattr(socket.socket, method)
+        if not hasattr(plain, "__wrapped__"):
+            setattr(socket.socket, method, looking_first(plain, place))
 
 
 def is_loopback(host: Any) -> bool:

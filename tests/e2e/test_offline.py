@@ -138,7 +138,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 def tries():
     import pefomed_plugin
-    def udp(): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 53))
+    def datagrams(): return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def udp(): datagrams().sendto(b"x", ("192.0.2.1", 53))
     ways = {
         "url": lambda: urllib.request.urlopen("http://example.org"),
         "address": lambda: socket.create_connection(("192.0.2.1", 80), 0.1),
@@ -146,6 +147,11 @@ def tries():
         "connect_ex": lambda: socket.socket().connect_ex(("192.0.2.1", 80)),
         "udp": udp,
         "name": lambda: socket.gethostbyname("example.org"),
+        "name given to a socket": lambda: socket.socket().connect(("example.org", 80)),
+        "name given to connect_ex": lambda: socket.socket().connect_ex(("example.org", 80)),
+        "name given to sendto": lambda: datagrams().sendto(b"x", 0, ("example.org", 53)),
+        "name given to sendmsg": lambda: datagrams().sendmsg([b"x"], [], 0, ("example.org", 53)),
+        "name given to bind": lambda: socket.socket().bind(("example.org", 0)),
         "name that ends in localhost": lambda: socket.getaddrinfo("a.localhost", 80),
         "localhost.": lambda: socket.getaddrinfo("localhost.", 80),
         "name of a number": lambda: socket.gethostbyaddr("192.0.2.1"),
@@ -168,6 +174,9 @@ if __name__ == "__main__":
     socket.create_connection(local.getsockname()).close()
     assert socket.getaddrinfo("localhost", 80) and socket.getaddrinfo("192.0.2.1", 80)
     assert socket.getnameinfo(("127.0.0.1", 80), 0)
+    socket.socket().connect_ex(("localhost", local.getsockname()[1]))
+    one, other = socket.socketpair()
+    assert one.sendmsg((b"a", b"b")) == 2 and other.recv(2) == b"ab"
     assert here == child and here[0] == here[1] and here[2] == "1", (here, child)
     print("all refused")
 """
