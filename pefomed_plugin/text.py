@@ -131,16 +131,25 @@ NORMALISATIONS: dict[str, Callable[[str], str]] = {
 def without_reasoning(text: str) -> str | None:
     """A model's reply without what it thought aloud between ``<think>`` tags; None where it ends inside them.
 
-    Where only the closing tag is there (the opening one was in the prompt), what is before it goes. Kimi's, Magistral's
-    and MedGemma's own marks of thoughts are such tags, too. ``<answer>`` around all that is left goes.
+    Where only the closing tag is there (the opening one was in the prompt), what is before it goes. The marks of other
+    models' thoughts (Kimi, Magistral, MedGemma, Seed, Command A, Sky-T1; gpt-oss's channels) are such tags, too.
+    ``<answer>``, ``<CONCLUSION>`` and the like around all that is left go, and the tokens that end a model's turn.
     """
     open_or_not = _without_closed_reasoning(text)
     last = max((tag.end() for tag in _CLOSING.finditer(open_or_not)), default=0)
-    said = open_or_not[last:]
+    said = _without_end(_BEGIN_OF_ANSWER.sub("", open_or_not[last:].strip()))
     if _OPENING.search(said):
         return None
-    answer = _ANSWER.fullmatch(said.strip())
-    return answer.group(1).strip() if answer else said.strip()
+    answer = _ANSWER.fullmatch(said)
+    return _without_end(answer.group(2)) if answer else said
+
+
+def _without_end(text: str) -> str:
+    """The text without blanks at its ends and without the tokens of a chat template that end a turn."""
+    text = text.strip()
+    while end := next((end for end in _ENDS_OF_TURN if text.endswith(end)), None):
+        text = text.removesuffix(end).rstrip()
+    return text
 
 
 def _without_closed_reasoning(text: str) -> str:
@@ -207,10 +216,24 @@ def _one_apostrophe_short() -> dict[str, str]:
 _VQA_REPAIRS = _one_apostrophe_short()
 
 _HALF = re.compile("[\ud800-\udfff]")
-_TAG = "think|thinking|thought|reasoning"
-_OPENING = re.compile(rf"<({_TAG})\s*>|\u25c1(think)\u25b7|(?-i:\[(THINK)\])|<(unused9)4>", re.IGNORECASE)
-_CLOSING = re.compile(rf"</({_TAG})\s*>|\u25c1/(think)\u25b7|(?-i:\[/(THINK)\])|<(unused9)5>", re.IGNORECASE)
-_ANSWER = re.compile(r"<answer>((?:(?!</?answer>).)*)(?:</answer>)?", re.IGNORECASE | re.DOTALL)
+_TAG = "think|thinking|thought|reasoning|reflection|analysis|scratchpad|seed:think|longcat_think|antthinking"
+_OPENING = re.compile(
+    rf"<({_TAG})\s*>|\u25c1(think)\u25b7|(?-i:\[(THINK)\])|<(unused9)4>|<start_(working_out)>"
+    r"|<\|begin_of_(thought)\|>|<\|START_(THINKING)\|>|<\|(channel)\|>(?:analysis|commentary)",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    rf"</({_TAG})\s*>|\u25c1/(think)\u25b7|(?-i:\[/(THINK)\])|<(unused9)5>|<end_(working_out)>"
+    r"|<\|end_of_(thought)\|>|<\|END_(THINKING)\|>|<\|(channel)\|>final<\|message\|>",
+    re.IGNORECASE,
+)
+_WRAPS = "answer|conclusion|solution|response|output"
+_ANSWER = re.compile(rf"<({_WRAPS})>((?:(?!</?(?:{_WRAPS})>).)*)(?:</\1>)?", re.IGNORECASE | re.DOTALL)
+_BEGIN_OF_ANSWER = re.compile(r"\A<\|(?:begin_of_solution|START_RESPONSE)\|>")
+_ENDS_OF_TURN = (
+    *("</s>", "<eos>", "<end_of_turn>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>"),
+    *("<|end|>", "<|return|>", "<|end_of_solution|>", "<|END_RESPONSE|>", "<\uff5cend\u2581of\u2581sentence\uff5c>"),
+)
 _PLAIN = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u201b\u2032\u02bc\u00b4`"), "'"),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-"),

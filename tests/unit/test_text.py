@@ -194,10 +194,23 @@ def test_what_is_normal_stays_as_it_is(text: str) -> None:
         ("\u25c1think\u25b7 The image", None),
         ("<think>hm</think><answer> yes </answer>", "yes"),
         ("<answer>yes", "yes"),
+        ("<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>yes<|return|>", "yes"),
+        ("<|channel|>analysis<|message|>The image", None),
+        ("<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>yes<|END_RESPONSE|>", "yes"),
+        ("<|begin_of_thought|>hm<|end_of_thought|>\n<|begin_of_solution|> yes <|end_of_solution|>", "yes"),
+        ("<|begin_of_thought|> The image", None),
+        ("<seed:think>hm</seed:think>yes", "yes"),
+        ("<start_working_out>hm<end_working_out><SOLUTION>yes</SOLUTION>", "yes"),
+        ("<REASONING>hm</REASONING><CONCLUSION>yes</CONCLUSION>", "yes"),
+        ("yes</s>", "yes"),
+        ("yes. <|im_end|>\n<|endoftext|>", "yes."),
+        ("a < b </s> c", "a < b </s> c"),
+        ("<answer>yes</answer></s>", "yes"),
+        ("</s>", ""),
         ("<answer>no</answer> or <answer>yes</answer>", "<answer>no</answer> or <answer>yes</answer>"),
         ("It is <answer>yes</answer>", "It is <answer>yes</answer>"),
     ],
 )
 def test_marks_of_thoughts_and_of_the_answer(reply, said):
-    """Kimi's, Magistral's, MedGemma's and R1's: as their chat templates write them."""
+    """As the chat templates of Kimi, Magistral, MedGemma, gpt-oss, Command A, Sky-T1 and R1 write them."""
     assert without_reasoning(reply) == said

@@ -55,8 +55,9 @@ _PLACEHOLDERS = {"vqa": ("question", "reference", "prediction"), "report": ("ref
 # each other may match the same characters, and none may begin to look again from each of many blanks.
 _TAGS = re.compile(r"<(\s*(?:/\s*)?(?:question|reference|given)\s*)>", re.IGNORECASE)
 _VOTE = re.compile(r"(verdict[\W_]*?)[:\uff1a]", re.IGNORECASE)
-PARSER_VERSION = "2"
-"""Changes whenever the same reply could be read differently. 2: not inside ``<think>``; a full-width colon is one."""
+PARSER_VERSION = "3"
+"""Changes whenever the same reply could be read differently. 2: not inside ``<think>``; a full-width colon is one.
+3: not inside other models' marks of thoughts; without tokens that end a turn; JSON between code fences is JSON."""
 _MARK = re.compile(r"VERDICT[\s*_`]*[:\uff1a](.*)", re.IGNORECASE)
 _BEFORE_A_MARK = "*_`#>-"
 """What may stand before it on its line, beside blanks."""
@@ -174,9 +175,9 @@ def parse_verdict(reply: str, rubric: Rubric) -> Verdict:
 
 def parse_structured(reply: str, rubric: Rubric) -> Verdict:
     """The verdict of a reply that was asked for as JSON; of one that is none, as ``parse_verdict`` reads it."""
-    said = without_reasoning(reply)
+    said = _without_fence(without_reasoning(reply) or "")
     try:
-        content = parse_json(said.strip()) if said and said.lstrip().startswith("{") else None
+        content = parse_json(said) if said.startswith("{") else None
     except JsonFault:
         content = None
     if not isinstance(content, dict):
@@ -185,6 +186,14 @@ def parse_structured(reply: str, rubric: Rubric) -> Verdict:
     if type(value) is not int:
         return Verdict(None, "the verdict is no whole number")
     return Verdict(value) if value in rubric.values else Verdict(None, f"the verdict is none of {rubric.scale}")
+
+
+def _without_fence(text: str) -> str:
+    """What stands between the code fences that enclose all of a text, as servers without a grammar answer."""
+    text = text.lstrip("\ufeff")
+    if len(text) < 6 or not (text.startswith("```") and text.endswith("```")):
+        return text
+    return text[3:-3].removeprefix("json").removeprefix("JSON").strip()
 
 
 def _begins_a_line(text: str, place: int) -> bool:

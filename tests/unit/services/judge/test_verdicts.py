@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pefomed_plugin.rubrics import REPORT, VQA
-from pefomed_plugin.services.judge.prompts import parse_verdict
+from pefomed_plugin.services.judge.prompts import parse_structured, parse_verdict
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,7 @@ from pefomed_plugin.services.judge.prompts import parse_verdict
         ("same\nVERDICT\uff1a1", 1),
         ("they agree</think>\nVERDICT: 2", 2),
         ("<THINKING>\nVERDICT: 4\n</thinking>VERDICT: 1", 1),
+        ("they agree\nVERDICT: 2<|im_end|>", 2),
     ],
 )
 def test_the_last_verdict_counts(reply: str, value: int) -> None:
@@ -52,6 +53,10 @@ def test_the_last_verdict_counts(reply: str, value: int) -> None:
         ("<think>\nVERDICT: 2\n</think>", "no verdict in the reply"),
         ("<think>they agree\nVERDICT: 2", "the reply ends inside its reasoning; a larger --max-tokens gives room"),
         ("VERDICT: 1\n<think>or not?\nVERDICT: 0", None),
+        (
+            "<|begin_of_thought|>they agree\nVERDICT: 2",
+            "the reply ends inside its reasoning; a larger --max-tokens gives room",
+        ),
     ],
 )
 def test_what_is_no_verdict_has_no_value(reply: str, reason: str | None) -> None:
@@ -68,3 +73,18 @@ def test_the_scale_is_the_judgements_own() -> None:
 def test_a_reason_never_quotes_the_reply() -> None:
     verdict = parse_verdict("VERDICT: patient Invented Name", REPORT)
     assert "Invented" not in str(verdict.reason)
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ('```json\n{"reason": "x", "verdict": 3}\n```', 3),
+        ('```\n{"verdict": 3}\n```\n```\n{"verdict": 4}\n```', None),
+        ('\ufeff{"verdict": 3}', 3),
+        ('{"verdict": 3} {"verdict": 4}', None),
+        ('```json\n{"verdict": 3.0}\n```', None),
+        ("```", None),
+    ],
+)
+def test_json_that_was_asked_for_may_stand_between_fences(reply: str, value: int | None) -> None:
+    assert parse_structured(reply, REPORT).value == value
