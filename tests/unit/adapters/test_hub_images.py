@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ pytest.importorskip("transformers")
 
 from pefomed_plugin.adapters.exports.hub import processing_minigpt_v2 as processing
 from pefomed_plugin.adapters.exports.hub.image_processing_minigpt_v2 import read_image
+from pefomed_plugin.services.images.decoding import open_image
 from tests.unit.services.small import small_image
 
 FILM, OTHER = small_image(1), small_image(2)
@@ -99,3 +102,32 @@ def test_a_frame_that_was_chosen_and_a_jpeg_with_previews_are_images(tmp_path: P
     assert read_image(frames).size == OTHER.size
     frames.seek(0)
     assert read_image(frames.copy()).size == read_image(tmp_path / "a.mpo").size == FILM.size
+
+
+def deep_png(path: Path, values: Any) -> Path:
+    """Colour (H, W, 3), or grey with alpha (H, W, 2), of 16 bits, which Pillow does not write."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    kind = {2: 4, 3: 2}[values.shape[2]]
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, kind, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+def test_colour_whose_used_bits_pillow_drops_is_refused(tmp_path: Path) -> None:
+    """Ours reads the bits that are used; the folder alone has Pillow's upper 8 only."""
+    draw = np.random.default_rng(0)
+    for channels in (2, 3):
+        faint = deep_png(tmp_path / "faint.png", draw.integers(0, 4096, (9, 8, channels)))
+        for given in (str(faint), Image.open(faint)):
+            with pytest.raises(ValueError, match="16 bits a channel that uses fewer of them"):
+                read_image(given)
+        whole = deep_png(tmp_path / "whole.png", draw.integers(0, 65536, (9, 8, channels)))
+        wanted = np.asarray(open_image(tmp_path, "whole.png"))
+        assert np.array_equal(np.asarray(read_image(str(whole))), wanted)
+    stream = BytesIO(b"P6\n2 1\n65535\n" + bytes((1, 0) * 6))
+    with pytest.raises(ValueError, match="16 bits a channel"):
+        read_image(Image.open(stream))

@@ -23,6 +23,8 @@ _DEEP = ("I", "F")
 
 
 _LONGEST_PATH = 4096
+_DARK = 64
+"""An upper byte below it is of a value that needs fewer than 15 bits."""
 
 
 def read_image(image: Any) -> Image.Image:
@@ -31,16 +33,15 @@ def read_image(image: Any) -> Image.Image:
     Colours of an array are bytes, or floats from 0 to 1; one channel alone may have any values.
 
     Raises:
-        ValueError: it is none of these, or has several frames.
+        ValueError: it is none of these, has several frames, or colour of which Pillow keeps too little.
     """
     if isinstance(image, (str, Path)):
         with Image.open(_source(image)) as opened:
             _refuse_frames(opened)
-            opened.load()
-            return to_rgb(opened)
+            return to_rgb(_loaded(opened))
     if isinstance(image, Image.Image):
         _refuse_frames(image)
-        return to_rgb(image)
+        return to_rgb(_loaded(image))
     if isinstance(image, torch.Tensor):
         image = image.detach().cpu().numpy()
         image = np.moveaxis(image, 0, -1) if image.ndim == 3 and image.shape[0] in (1, 3, 4) else image
@@ -80,6 +81,44 @@ def _refuse_frames(image: Image.Image) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO" and not image.tell():
         raise ValueError(f"an image of {frames} frames; give one of them, as image.copy() after image.seek(NUMBER)")
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    """The image with its pixels.
+
+    Raises:
+        ValueError: colour, or grey with alpha, of 16 bits a channel that uses fewer than 15 of them: Pillow keeps the
+            upper 8, and they are all but black.
+    """
+    is_deep = _has_deep_channels(image)
+    image.load()
+    if is_deep:
+        values = np.asarray(image if image.mode == "CMYK" else image.convert("RGBA"))
+        seen = values if image.mode == "CMYK" else values[..., :3][values[..., 3] > 0]
+        if (seen if seen.size else values[..., :3]).max() < _DARK:
+            raise ValueError(
+                "colour of 16 bits a channel that uses fewer of them, of which Pillow keeps the upper 8 alone; save it "
+                "with 8 bits a channel, from the bits that are used (pefomed itself reads all of them)"
+            )
+    return image
+
+
+def _has_deep_channels(image: Image.Image) -> bool:
+    """Whether an opened file that is not loaded yet has several channels of 16 bits."""
+    if image.mode not in ("LA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK"):
+        return False
+    if image.format == "JPEG2000":
+        place = image.fp.tell()  # type: ignore[attr-defined]
+        image.fp.seek(0)  # type: ignore[attr-defined]
+        _, _, components = image.fp.read(2**20).partition(b"\xff\x4f\xff\x51")  # type: ignore[attr-defined]
+        image.fp.seek(place)  # type: ignore[attr-defined]
+        return len(components) > 38 and (components[38] & 0x7F) >= 15
+    if image.format == "TIFF":
+        return 16 in tuple(image.tag_v2.get(258, ()))  # type: ignore[attr-defined]
+    arguments = [tile[3] for tile in getattr(image, "tile", ())]
+    if image.format == "PPM":
+        return any(isinstance(one, tuple) and one[-1] >> 15 for one in arguments)
+    return any("16" in str(one[0] if isinstance(one, tuple) and one else one) for one in arguments)
 
 
 def _as_bytes(colours: np.ndarray) -> np.ndarray:
