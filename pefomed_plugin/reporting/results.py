@@ -5,7 +5,6 @@ A run is a folder with ``results/<data set>-<split>/``, or such a folder itself 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,31 +13,20 @@ from typing import Any
 from ..errors import ConfigError, DataError, one_line
 from ..origins import Origins, origins_of
 from ..provenance import RunRecord, read_record
-from ..readers.textfiles import read_json, read_json_object
 from ..records import Prediction, Score
 from ..scoring import specs_of
 from ..scoring.checks import check_predictions, check_references
 from ..scoring.files import read_scores
 from ..scoring.floors import floor_folders, strongest_floors
 from ..scoring.leaks import with_leaks
-from ..scoring.metrics_file import (
-    AGREEMENT,
-    METRICS,
-    OCCLUSION,
-    PREDICTIONS,
-    RATINGS,
-    describe,
-    is_about,
-    ratings_digest,
-    read_metrics,
-)
+from ..scoring.metrics_file import METRICS, PREDICTIONS, describe, is_about
 from ..scoring.pairing import pair_scores
-from ..scoring.reliance import SECTION, VARIANTS, pair_variants
+from ..scoring.reliance import SECTION
 from ..scoring.repeated import Runs, sample_means
 from ..scoring.spec import MetricSpec, ScorerSpec
-from ..services.console import quote_words
 from ..services.private_files import keep_answers_private
-from ..storage import SCHEMA, read_predictions
+from ..storage import read_predictions
+from .beside_answers import read_agreement, read_occlusion, read_scored, read_variants
 
 
 @dataclass(frozen=True)
@@ -218,7 +206,7 @@ def _read_answered(folder: Path, leave_out_stale: bool, leaks_in: Path, referenc
     predictions = with_leaks(read_predictions(folder / PREDICTIONS), leaks_in)
     keep_answers_private(predictions)
     check_predictions(predictions, references=references)
-    metrics = _read_metrics(folder / METRICS)
+    metrics = read_scored(folder / METRICS)
     is_stale = bool(metrics) and not is_about(metrics, describe(predictions))
     if is_stale and leave_out_stale:
         return Answered(_key(predictions), predictions, {}, {}, stale=tuple(metrics["scores"]))
@@ -245,43 +233,12 @@ def _read_answered(folder: Path, leave_out_stale: bool, leaks_in: Path, referenc
         figures,
         {name: run for name, run in runs.items() if name in scorers and scorers[name].is_rating},
         metrics.get("judges", {}),
-        _read_agreement(folder, predictions),
+        read_agreement(folder, predictions),
         scorers,
         metrics.get(SECTION, {}),
-        _read_variants(folder, predictions) if SECTION in metrics else {},
-        _read_occlusion(folder / OCCLUSION, predictions),
+        read_variants(folder, predictions) if SECTION in metrics else {},
+        read_occlusion(folder, predictions),
     )
-
-
-def _read_occlusion(path: Path, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Maps of the answers that are there now; of others they are left out."""
-    if not path.is_file():
-        return {}
-    found = read_json_object(path, {"maps": "Mapping[str, Mapping]"}, what="a file of pefomed explain; run it again")
-    said = {prediction.id: prediction.prediction for prediction in predictions}
-    maps: dict[str, Any] = {name: one for name, one in found["maps"].items() if said.get(name) == one.get("answer")}
-    wrong = [name for name, one in maps.items() if not _is_raster(one.get("drops"))]
-    if wrong:
-        raise DataError(f"{path} is damaged: {', '.join(wrong[:5])} without a square of numbers; explain again")
-    return maps
-
-
-def _is_raster(drops: Any) -> bool:
-    return (
-        isinstance(drops, list)
-        and bool(drops)
-        and all(isinstance(line, list) and len(line) == len(drops) for line in drops)
-        and all(isinstance(value, (int, float)) for line in drops for value in line)
-    )
-
-
-def _read_variants(folder: Path, predictions: Sequence[Prediction]) -> dict[str, Sequence[Prediction]]:
-    files = {variant: folder / SECTION / variant / PREDICTIONS for variant in VARIANTS}
-    found: dict[str, Sequence[Prediction]] = {
-        variant: read_predictions(path) for variant, path in files.items() if path.is_file()
-    }
-    pair_variants(predictions, found)  # they are about the same questions
-    return found
 
 
 def _key(predictions: Sequence[Prediction]) -> str:
@@ -301,29 +258,3 @@ def _over_runs(runs: Sequence[Sequence[Score]]) -> Sequence[Score]:
         replace(score, value=value, reason=f"mean of {len(runs)} runs")
         for score, value in zip(runs[0], sample_means(runs))
     ]
-
-
-def _read_metrics(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
-    metrics = read_metrics(path)
-    if "scores" not in metrics:
-        raise DataError(f"{path} is not a metrics file; score these predictions again")
-    if metrics.get("schema") != SCHEMA:
-        raise DataError(
-            f"{path} has schema {json.dumps(metrics.get('schema'))}, this version reads {SCHEMA}; score these "
-            "predictions again"
-        )
-    return metrics
-
-
-def _read_agreement(folder: Path, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
-    path = folder / AGREEMENT
-    if not path.is_file():
-        return {}
-    found = read_json(path)
-    about = {**describe(predictions), RATINGS: ratings_digest(folder)}
-    if not isinstance(found, dict) or any(found.get(key) != value for key, value in about.items()):
-        asked = quote_words(["pefomed", "agree", folder / PREDICTIONS])
-        raise DataError(f"{path} is not about these answers and ratings; run {asked} again, or delete it")
-    return found

@@ -6,7 +6,6 @@ where links cannot be made), and a marker that says what was added. Nothing is c
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
 import shutil
@@ -17,17 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..atomic import replacing
 from ..config.given import shipped_files
 from ..digests import file_sha256
 from ..errors import ToolkitError, one_line
 from ..json_text import parse_json
 from ..storage import write_json
+from .checkout_entry import ENTRY, LINE, entry_problems, leftovers, read_entry, with_line, without_line, write_entry
 from .console import quote_words
 
 MARKER = ".pefomed_link.json"
-ENTRY = "train.py"
-LINE = b"import pefomed_plugin.linked  # added by 'pefomed link'; 'pefomed unlink' takes it out"
 _NEEDED = (
     "minigpt4/__init__.py",
     "minigpt4/common/registry.py",
@@ -66,13 +63,13 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
             f"{root} is linked to pefomed_plugin {marker['version']} in {marker['package']}, this is {__version__} in "
             f"{_PACKAGE}; run {quote_words(['pefomed', 'unlink', checkout])} first"
         )
-    links = marker["links"] if marker is not None else {}
-    links = {**_planned_links(), **links}
-    folders = marker["folders"] if marker is not None else []
-    folders = sorted({*folders, *(name for name in _folders_of(links) if not (root / name).exists())})
+    before = marker or {"links": {}, "folders": []}
+    links = {**_planned_links(), **before["links"]}
+    missing = (name for name in _folders_of(links) if not (root / name).exists())
+    folders = sorted({*before["folders"], *missing})
     states = {name: _state_of(root / name, link) for name, link in links.items()}
-    content = _read_entry(root)
-    changed, number = _with_line(content)
+    content = read_entry(root)
+    changed, number = with_line(content)
     problems = [
         f"{root / name}: is there already and is not ours; move it away"
         for name, state in states.items()
@@ -83,7 +80,7 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
         for name in _folders_of(links)
         if os.path.lexists(root / name) and not (root / name).is_dir()
     ]
-    problems += _entry_problems(root) if changed != content else []
+    problems += entry_problems(root) if changed != content else []
     if problems:
         raise ToolkitError(f"{root} cannot be linked; nothing was changed", problems)
     steps = [Step(name, f"link to {link['target']}", states[name] == "ours") for name, link in links.items()]
@@ -92,24 +89,22 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
         Step(MARKER, "what 'pefomed unlink' needs to know", marker is not None),
     ]
     if not dry_run and not all(step.done for step in steps):
-        with _writing(root):  # the marker first: whatever happens after it can be undone
-            write_json(
-                root / MARKER,
-                {
-                    "version": __version__,
-                    "package": str(_PACKAGE),
-                    "entry": ENTRY,
-                    "entry_sha256": _sha256(_without_line(changed)),
-                    "links": links,
-                    "folders": folders,
-                },
-            )
+        facts = {
+            "version": __version__,
+            "package": str(_PACKAGE),
+            "entry": ENTRY,
+            "entry_sha256": _sha256(without_line(changed)),
+            "links": links,
+            "folders": folders,
+        }
+        with _writing(root):
+            write_json(root / MARKER, facts)  # first: whatever happens after it can be undone
             for name in folders:
                 (root / name).mkdir(exist_ok=True)
             for name, link in links.items():
                 if states[name] == "absent":
                     _make_link(root / name, Path(link["target"]))
-            _write_entry(root, content, changed)
+            write_entry(root, content, changed)
     return steps
 
 
@@ -122,18 +117,18 @@ def unlink_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
     """
     root = _find_checkout(checkout)
     marker = _read_marker(root)
-    if marker is None and LINE not in _read_entry(root):
+    if marker is None and LINE not in read_entry(root):
         return []
     links = marker["links"] if marker is not None else _planned_links()
     states = {name: _state_of(root / name, link) for name, link in links.items()}
-    content = _read_entry(root)
-    restored = _without_line(content)
+    content = read_entry(root)
+    restored = without_line(content)
     problems = [
         f"{root / name}: was changed since it was linked; move it away, then unlink again"
         for name, state in states.items()
         if state == "other"
     ]
-    problems += _leftovers(root, restored) + (_entry_problems(root) if restored != content else [])
+    problems += leftovers(root, restored) + (entry_problems(root) if restored != content else [])
     if problems:
         raise ToolkitError(f"{root} cannot be unlinked; nothing was changed", problems)
     steps = [Step(name, "taken away", state == "absent") for name, state in states.items()]
@@ -150,7 +145,7 @@ def unlink_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
                     _remove(root / name)
             for folder in reversed(marker["folders"] if marker is not None else _folders_of(links)):
                 _remove_if_empty(root / folder)
-            _write_entry(root, content, restored)
+            write_entry(root, content, restored)
             (root / MARKER).unlink(missing_ok=True)
     return steps
 
@@ -206,9 +201,6 @@ def _read_marker(root: Path) -> dict[str, Any] | None:
     return marker
 
 
-# -- links -----------------------------------------------------------------------------------------------------------
-
-
 def _state_of(path: Path, link: dict[str, str]) -> str:
     """``absent``, ``ours`` (our link, or our copy unchanged) or ``other``."""
     if path.is_symlink():
@@ -257,83 +249,3 @@ def _digest(path: Path) -> str:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-# -- the import line -------------------------------------------------------------------------------------------------
-
-
-def _read_entry(root: Path) -> bytes:
-    return (root / ENTRY).read_bytes()
-
-
-def _with_line(content: bytes) -> tuple[bytes, int]:
-    """``train.py`` with our line behind its last import from ``minigpt4``, in its own line endings; the line's number.
-
-    There everything that the checkout registers is registered, and no configuration is built yet.
-    """
-    lines = content.splitlines(keepends=True)
-    here = [number for number, line in enumerate(lines) if line.rstrip(b"\r\n") == LINE]
-    if here:
-        return content, here[0] + 1
-    try:
-        statements = ast.parse(content).body
-    except (SyntaxError, ValueError) as error:
-        raise ToolkitError(f"{ENTRY} is not Python: {one_line(error)}") from error
-    ends = [
-        statement.end_lineno or 0
-        for statement in statements
-        if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "minigpt4"
-    ]
-    if not ends:
-        raise ToolkitError(f"{ENTRY} has no 'from minigpt4... import' line: the plugin's import would have no place")
-    before = lines[ends[-1] - 1]
-    body, ending = _split_ending(before)
-    lines[ends[-1] - 1] = body + (ending or _split_ending(lines[0])[1] or b"\n") + LINE + ending
-    return b"".join(lines), ends[-1] + 1
-
-
-def _without_line(content: bytes) -> bytes:
-    """``train.py`` without our line; the line before it keeps the ending that ours has now."""
-    kept: list[bytes] = []
-    for line in content.splitlines(keepends=True):
-        body, ending = _split_ending(line)
-        if body != LINE:
-            kept.append(line)
-        elif kept:
-            kept[-1] = _split_ending(kept[-1])[0] + ending
-    return b"".join(kept)
-
-
-def _split_ending(line: bytes) -> tuple[bytes, bytes]:
-    body = line.rstrip(b"\r\n")
-    return body, line[len(body) :]
-
-
-def _leftovers(root: Path, restored: bytes) -> list[str]:
-    """Lines that still need the plugin: ours, changed since, or the user's own."""
-    return [
-        f"{root / ENTRY}:{number}: needs pefomed_plugin but is not the line that was added; take it out, then unlink "
-        "again"
-        for number, line in enumerate(restored.splitlines(), 1)
-        if b"pefomed_plugin" in line
-    ]
-
-
-def _entry_problems(root: Path) -> list[str]:
-    path = root / ENTRY
-    if path.is_symlink():
-        return [f"{path}: is a link to {os.readlink(path)}; replace it by the file"]
-    if not path.stat().st_mode & 0o200:
-        return [f"{path}: is read-only; make it writable (chmod u+w) first"]
-    return []
-
-
-def _write_entry(root: Path, before: bytes, after: bytes) -> None:
-    """Replace ``train.py`` whole, with the permissions that it had."""
-    if before == after:
-        return
-    path = root / ENTRY
-    mode = path.stat().st_mode
-    with replacing(path) as file:
-        file.write(after)
-    os.chmod(path, mode & 0o7777)

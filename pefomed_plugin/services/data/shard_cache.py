@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ... import environment
 from ...config.datasets import ShardReading
@@ -23,19 +23,16 @@ from ...readers.tars.members import CUT, DAMAGED, read_members
 from ...readers.textfiles import read_json
 from ...storage import write_json
 from ..console import progress, say
-from ..parallel import lock, locked, map_in_threads
+from ..parallel import locked, map_in_threads
 from .shard_files import CHECKED
+from .shard_room import LOCK, check_bound, hold, make_room
 from .shard_sources import PIPE, ShardSource, without_login
 from .shard_transport import NoSuchFile, TransportError, open_shard
 from .shards import Shard, list_shards
 
-_USED = ".used"
-"""In each folder: locked by the runs that use it, its time is that of the last use."""
-_LOCK = ".lock"
 _AT_ONCE = 4
 _WAIT_S = 1.0
 """Before the first repetition; twice as long before each further one."""
-_in_use: list[IO[Any]] = []
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def fetch_index(source: ShardSource, settings: ShardReading) -> Path | None:
     if source.base == PIPE or source.addresses:
         return None
     _make(folder)
-    with locked(folder / _LOCK):
+    with locked(folder / LOCK):
         try:
             _fetch(folder, _Wanted(SHARD_INDEX, source.base + SHARD_INDEX), settings)
         except NoSuchFile:
@@ -93,9 +90,9 @@ def fetch_shards(source: ShardSource, settings: ShardReading) -> tuple[Path, lis
     _make(folder)
     wanted = _wanted(source, folder, settings)
     needed = sum(one.bytes or 0 for one in wanted)
-    _check_bound(needed, source, settings)
-    _hold(folder)
-    with locked(folder / _LOCK):
+    check_bound(needed, source, settings)
+    hold(folder)
+    with locked(folder / LOCK):
         for left in folder.glob("*.part"):
             left.unlink()
         known = _read_checked(folder)
@@ -104,7 +101,7 @@ def fetch_shards(source: ShardSource, settings: ShardReading) -> tuple[Path, lis
         if missing:
             _fetch_all(folder, missing, here, source, settings)
         else:
-            _make_room(folder, 0, settings)
+            make_room(folder, 0, settings)
             say(f"{source.shown}: all {len(wanted):,} shards are in {folder}")
     return folder, [one.name for one in wanted]
 
@@ -164,7 +161,7 @@ def _fetch_all(
             return error.summary
         return ""
 
-    _make_room(folder, sum(one.bytes or 0 for one in missing), settings)
+    make_room(folder, sum(one.bytes or 0 for one in missing), settings)
     kept: set[str] = set()
     results = map_in_threads(fetch, missing, _AT_ONCE)
     with progress(f"fetching shards from {source.shown}", len(missing)) as advance:
@@ -176,8 +173,8 @@ def _fetch_all(
                         break
                     continue
                 so_far += (folder / one.name).stat().st_size
-                _check_bound(so_far, source, settings)
-                _make_room(folder, 0, settings)
+                check_bound(so_far, source, settings)
+                make_room(folder, 0, settings)
                 kept.add(one.name)
                 advance(1)
         except ConfigError:  # of shards without an index the sizes are not known before
@@ -272,68 +269,6 @@ def _is_here(folder: Path, one: _Wanted, known: Mapping[str, Any]) -> bool:
     state = path.stat()
     stamp = known.get(one.name) or [None, None, None]
     return stamp[:2] == [state.st_size, state.st_mtime_ns] and one.sha256 in (None, stamp[2])
-
-
-# -- the bound ---------------------------------------------------------------------------------------------------------
-
-
-def _check_bound(needed: int, source: ShardSource, settings: ShardReading) -> None:
-    if needed > settings.cache_gb * 1e9:
-        raise ConfigError(
-            f"{source.shown}: its shards take {needed / 1e9:,.2f} GB or more, and shards.cache_gb is "
-            f"{settings.cache_gb:g}; raise it, name fewer shards, or read them as a stream (shards.stream: true)"
-        )
-
-
-def _make_room(folder: Path, coming: int, settings: ShardReading) -> None:
-    """Delete shards of other folders, those used longest ago first, until ``coming`` bytes fit below the bound.
-
-    Raises:
-        ConfigError: other runs use them.
-    """
-    root, bound = folder.parent, settings.cache_gb * 1e9
-    with locked(root / _LOCK):
-        sizes = {path: path.stat().st_size for path in root.glob("*/*.tar")}
-        total = sum(sizes.values()) + coming
-        others = sorted({path.parent for path in sizes} - {folder}, key=_last_used, reverse=True)
-        while total > bound and others:
-            total -= _empty(others.pop(), sizes)
-        if total > bound:
-            raise ConfigError(
-                f"{root} would hold {total / 1e9:,.2f} GB, and shards.cache_gb is {settings.cache_gb:g}; other runs "
-                "use what is in it: raise shards.cache_gb, or name another shards.cache"
-            )
-
-
-def _last_used(folder: Path) -> float:
-    used = folder / _USED
-    return used.stat().st_mtime if used.is_file() else 0.0
-
-
-def _empty(folder: Path, sizes: Mapping[Path, int]) -> int:
-    """Delete the shards of a folder that no run uses; the bytes that this frees."""
-    with open(folder / _USED, "a") as file:
-        try:
-            lock(file, folder / _USED, "clear the cache while no run uses it", wait=False)
-        except BlockingIOError:
-            return 0
-        own = [path for path in sizes if path.parent == folder]
-        for path in own:
-            path.unlink(missing_ok=True)
-        freed = sum(sizes[path] for path in own)
-        say(
-            f"shards.cache_gb: {len(own):,} shards ({freed / 1e9:,.2f} GB) of {folder} made room; unused since "
-            f"{time.strftime('%Y-%m-%d', time.localtime(_last_used(folder)))}"
-        )
-        return freed
-
-
-def _hold(folder: Path) -> None:
-    """Keep others from emptying the folder for as long as this process lives."""
-    file = open(folder / _USED, "a")  # noqa: SIM115  (held on purpose)
-    lock(file, folder / _USED, "start only one run at a time", shared=True)
-    os.utime(folder / _USED)
-    _in_use.append(file)
 
 
 def _make(folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from pefomed_plugin.config.datasets import ShardReading
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.services.data import shard_cache
+from pefomed_plugin.services.data import shard_cache, shard_room
 from pefomed_plugin.services.data.shard_cache import fetch_index, fetch_shards, folder_of, read_checksums
 from pefomed_plugin.services.data.shard_files import open_shards
 from pefomed_plugin.services.data.shard_sources import ShardSource, read_storage
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shard_cache, "_WAIT_S", 0.0)
-    monkeypatch.setattr(shard_cache, "_in_use", [])
+    monkeypatch.setattr(shard_room, "_in_use", [])
 
 
 @pytest.fixture
@@ -231,12 +231,12 @@ def test_what_was_used_longest_ago_makes_room(
         assert len(list(first.glob("*.tar"))) == 3
         with pytest.raises(ConfigError, match="other runs use what is in it"):
             fetch_shards(by_others(server, "third/a.tar"), small)
-        shard_cache._in_use.clear()  # those runs end
+        shard_room._in_use.clear()  # those runs end
         fetch_shards(by_others(server, "third/a.tar"), small)
         assert not list(first.glob("*.tar")), "the one used longest ago went"
         assert list(second.glob("*.tar"))
         assert f"3 shards (0.00 GB) of {first} made room; unused since 1970-01-01" in capsys.readouterr().out
-        shard_cache._in_use.clear()
+        shard_room._in_use.clear()
         fetch_shards(by_others(server), small)
         assert len(list(first.glob("*.tar"))) == 3
     assert third.is_dir()
