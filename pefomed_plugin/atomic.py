@@ -163,6 +163,34 @@ def _create(path: Path) -> tuple[Path, int]:
         os.close(handle)
 
 
+@contextmanager
+def partial_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside ``path``, to be moved there; removed at the end where it was not, or where it is abandoned.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    while True:
+        partial = path.with_name(f"{path.name}.{uuid4().hex[:8]}{_PART}")
+        partial.mkdir(parents=True)
+        handle = _opened(partial)
+        if handle is None:
+            if partial.is_dir():  # a system that opens no folders
+                break
+            continue
+        with suppress(NoLocks):
+            take(handle)
+        if os.path.exists(partial):  # else it was taken for abandoned before it was locked
+            break
+        os.close(handle)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if handle is not None:
+            os.close(handle)
+
+
 class _Undo:
     """What files of a folder were: ``earlier/`` holds links to their contents, ``absent/`` the names of those that
     were not there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, bullets
 from ..reporting.privacy import changes_table, findings_table, kinds_table, log_table
 from ..reporting.rendering import Shown
+from ..services.ending import FATAL
 from ..services.outbound import log_path, names_of, read_log
 from ..services.privacy import burned_in, recognisers
 from ..services.privacy.findings import Scan
 from ..services.private_files import write_for_owner_alone
+from ..services.whole_folder import fresh_folder
 from .arguments import count_from_1
 from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
     from ..services.privacy.cleaning import Cleaned
     from ..services.privacy.scanning import Looker
     from ..services.privacy.sources import Source
-
-_INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,8 +81,7 @@ def run(arguments: argparse.Namespace) -> Output:
         return _redact(arguments, looker, sources, links)
     found = scan(sources, links, looker)
     found.findings.sort(key=severity_order)
-    code = int(bool(found.findings or found.unread))
-    code = _INTERRUPTED if found.interrupted_after is not None else code
+    code = FATAL + found.told if found.told else int(bool(found.findings or found.unread))
     return Output(_scan_data(found, looker), _scan_shown(found, looker, len(sources), arguments.most), code)
 
 
@@ -91,21 +91,28 @@ def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Sou
     from ..services.privacy.sources import LINKS, find_sources  # late: loads PIL
 
     write_for_owner_alone()  # whatever was overlooked is nobody else's to read
-    cleaner = Cleaner(looker, sources, arguments.out)
-    done = cleaner.copy(sources)
+    try:
+        with fresh_folder(arguments.out, ConfigError) as folder:
+            cleaner = Cleaner(looker, sources, folder)
+            done = cleaner.copy(sources)
+    except KeyboardInterrupt:
+        print(f"the copy was not whole: nothing is left in {arguments.out}", file=sys.stderr)
+        raise
     if links:
         done.not_copied[LINKS] = [looker.shown(link) for link in links]
     shown: list[Shown] = [changes_table(done.changes), ""] if done.changes else []
-    shown += _cleaned_lines(done, len(sources), arguments.out, cleaner.changes_path)
-    found = Scan()
-    if done.interrupted_after is None:
-        found = scan(find_sources([arguments.out])[0], [], looker)
-        count = len(found.findings)
-        shown.append(f"looked at again: {f'{count:,} findings are left' if count else 'nothing is found in the copy'}")
-        if count:
-            found.findings.sort(key=severity_order)
-            shown += ["", findings_table(found.findings, arguments.most)]
-        shown += _unread_lines(found)
+    shown += _cleaned_lines(done, arguments.out, arguments.out / cleaner.changes_path.name)
+    copies = find_sources([arguments.out])[0]
+    found = scan(copies, [], looker)
+    count = len(found.findings)
+    so_far = f" of the {found.interrupted_after:,} of {len(copies):,} files that were looked at" if found.told else ""
+    shown.append(
+        f"looked at again: {f'{count:,} findings are left' if count else 'nothing is found in the copy'}{so_far}"
+    )
+    if count:
+        found.findings.sort(key=severity_order)
+        shown += ["", findings_table(found.findings, arguments.most)]
+    shown += _unread_lines(found)
     data = {
         "out": str(arguments.out),
         "changes": [asdict(change) for change in done.changes],
@@ -114,10 +121,11 @@ def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Sou
         "not_copied": done.not_copied,
         "found_in_copy": [asdict(finding) for finding in found.findings],
         "unread_in_copy": found.unread,
+        "interrupted_after": found.interrupted_after,
         **_how(looker),
     }
     code = int(bool(found.findings or found.unread or done.left or done.not_copied))
-    return Output(data, shown, _INTERRUPTED if done.interrupted_after is not None else code)
+    return Output(data, shown, FATAL + found.told if found.told else code)
 
 
 def _scan_shown(found: Scan, looker: Looker, total: int, most: int) -> list[Shown]:
@@ -149,7 +157,7 @@ def _unread_lines(found: Scan) -> list[str]:
     return [f"could not be read: {len(found.unread):,}", *bullets(found.unread)] if found.unread else []
 
 
-def _cleaned_lines(done: Cleaned, total: int, out: Path, changes: Path) -> list[Shown]:
+def _cleaned_lines(done: Cleaned, out: Path, changes: Path) -> list[Shown]:
     counted = ", ".join(f"{count:,} {how}" for how, count in done.files.items()) or "none"
     lines: list[Shown] = [f"copied to {out}, for you alone: {counted}; every change is in {changes}"]
     if done.not_copied:
@@ -158,8 +166,6 @@ def _cleaned_lines(done: Cleaned, total: int, out: Path, changes: Path) -> list[
             lines += [f"  - {len(names):,} {reason}:", *(f"  {line}" for line in bullets(names))]
     if done.left:
         lines += ["not cleaned:", *bullets(done.left)]
-    if done.interrupted_after is not None:
-        lines.append(f"interrupted after {done.interrupted_after:,} of {total:,} files; the copy is not whole")
     return lines
 
 
@@ -186,6 +192,8 @@ def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
         return pefomed("doctor")
     if arguments.redact:
         return pefomed("privacy", "scan", arguments.out)
+    if exit_code > FATAL:
+        return again(arguments)
     return again(arguments, "--redact", "--out", str(arguments.paths[0].absolute()) + "_cleaned")
 
 

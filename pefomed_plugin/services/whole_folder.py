@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
-from ..atomic import drop_abandoned
-from ..errors import DataError, PefomedError, one_line
+from ..atomic import drop_abandoned, partial_folder
+from ..errors import DataError, PefomedError, why
 
 
 @contextmanager
@@ -18,20 +16,28 @@ def fresh_folder(out: Path, error: type[PefomedError] = DataError) -> Iterator[P
     """A folder that gets the name ``out`` once everything in it is written; after an error nothing is left.
 
     Args:
-        error: raised where ``out`` is there already and not empty, or cannot be written.
+        error: raised where ``out`` is there already and not empty, or cannot be written, or a file that goes into it
+            cannot be read.
     """
     out = Path(os.path.abspath(out))
+    is_volume = os.path.ismount(out)  # of a container: no other folder takes its place
+    place = out / out.name if is_volume else out
+    drop_abandoned(place)
     refuse_to_overwrite(out, error)
-    drop_abandoned(out)
-    partial = out.with_name(f"{out.name}.{uuid4().hex[:8]}.part")
+    partial = None
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        os.replace(partial, out)
+        with partial_folder(place) as partial:
+            yield partial
+            if is_volume:
+                for path in sorted(partial.iterdir()):
+                    os.replace(path, out / path.name)
+            else:
+                os.replace(partial, out)
     except OSError as cause:
-        raise error(f"cannot write {out} ({cause.strerror or one_line(cause)}); choose another --out") from cause
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        name = cause.filename
+        if partial and isinstance(name, str) and partial not in (path := Path(os.path.abspath(name)), *path.parents):
+            raise error(f"{name}: {why(cause)}; nothing is written to {out}") from cause
+        raise error(f"cannot write {out}: {why(cause)}; nothing is left there; or choose another --out") from cause
 
 
 def refuse_to_overwrite(out: Path, error: type[PefomedError] = DataError) -> None:

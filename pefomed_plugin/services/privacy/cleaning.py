@@ -6,6 +6,7 @@ Originals are never touched. What cannot be cleaned is not copied, and said; wha
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import hmac
 import re
@@ -36,6 +37,8 @@ from .sources import DICOM, DICOM_FILE, IMAGE, IMAGE_FILE, Source, damage_said, 
 from .text_files import visit_file
 
 CHANGES = "privacy-changes.csv"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where nothing more can be written."""
 _MOST_NAMES = 20_000
 """Renamed files whose names are also replaced within texts."""
 
@@ -67,7 +70,6 @@ class Cleaned:
     """``file: what`` of what may be left in the copy."""
     not_copied: dict[str, list[str]] = field(default_factory=dict)
     """Why -> names of files."""
-    interrupted_after: int | None = None
 
 
 def check_out(out: Path, paths: Sequence[Path]) -> None:
@@ -105,14 +107,14 @@ class Cleaner:
             self.done.left.append(f"{len(self._names) - _MOST_NAMES:,} names of files were not looked for within texts")
 
     def copy(self, sources: Sequence[Source]) -> Cleaned:
-        """Copy all; stopped by Ctrl-C it says after how many."""
+        """Copy all.
+
+        Raises:
+            OSError: nothing more can be written.
+        """
         with progress("cleaning", len(sources)) as advance:
-            for number, source in enumerate(sources):
-                try:
-                    self._copy(source)
-                except KeyboardInterrupt:
-                    self.done.interrupted_after = number
-                    break
+            for source in sources:
+                self._copy(source)
                 advance(1)
         self._write_changes()
         return self.done
@@ -144,6 +146,8 @@ class Cleaner:
             self._leave_out(source, path, before, f"{source.path.suffix.lower() or 'no ending'}: {reason}")
             return
         except (PefomedError, OSError) as error:
+            if getattr(error, "errno", None) in _FULL:
+                raise
             self._leave_out(source, path, before, said_without(source.path, error))
             return
         self.done.files["cleaned" if len(self.done.changes) > before else "as it was"] += 1

@@ -81,6 +81,8 @@ class Scan:
     """Places at which something was taken out before (``___``, ``[NAME]``), shifted dates among them."""
     interrupted_after: int | None = None
     """Files that were read when the user stopped it."""
+    told: int = 0
+    """The signal by which."""
 
     def note(self, text: str) -> None:
         """Say something about one more file."""

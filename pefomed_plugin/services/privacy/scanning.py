@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import ConfigError, DataError, PefomedError
 from ..console import progress
+from ..ending import number_of
 from ..images.dicom import read_dicom
 from ..own_data.pseudonyms import SALT
 from .archives import is_archive, members_of
@@ -78,7 +79,7 @@ class Looker:
 
 
 def scan(sources: Sequence[Source], links: Sequence[str], looker: Looker) -> Scan:
-    """Look at every file; stopped by Ctrl-C it returns what it has found so far, and says after how many files."""
+    """Look at every file; told to end it returns what it has found so far, and says after how many files."""
     found = Scan()
     if links:
         found.not_looked_at[LINKS] = [looker.shown(link) for link in links]
@@ -88,8 +89,8 @@ def scan(sources: Sequence[Source], links: Sequence[str], looker: Looker) -> Sca
             try:
                 _look_at_name(source, looker, found, named)
                 look_at_file(source, looker, found)
-            except KeyboardInterrupt:
-                found.interrupted_after = number
+            except KeyboardInterrupt as ending:
+                found.interrupted_after, found.told = number, number_of(ending)
                 break
             advance(1)
     return found
