@@ -19,7 +19,7 @@ from ...readers.iu_studies import DATASET as IU_XRAY
 from ...readers.iu_studies import open_i_name
 from ...records import Prediction, Sample
 from ...scoring.tokens import UNKNOWN, cut_report
-from .answers import Answer
+from .answers import IMAGE_TOKEN, Answer
 
 _SHOWN = 10
 """Problems whose near ids are looked for: as many as a message shows."""
@@ -197,8 +197,8 @@ def _one_of_alike(fitting: list[Sample], found: Mapping[str, Answer]) -> list[Sa
 
 
 def plain(text: str | None) -> str:
-    """Words in lower case: projects change case and punctuation of questions before they write them."""
-    return " ".join(re.findall(r"\w+", _composed((text or "").casefold())))
+    """Words in lower case, ``<image>`` is none: projects change case, punctuation and marks before they write them."""
+    return " ".join(re.findall(r"\w+", _composed((text or "").casefold().replace(IMAGE_TOKEN, " "))))
 
 
 def _composed(text: str) -> str:

@@ -338,3 +338,11 @@ def test_an_accent_is_one_letter_however_it_is_written() -> None:
     ):
         (found,) = join_answers([answer], [asked], {})
         assert found.prediction == "x"
+
+
+@pytest.mark.parametrize("name", ["lmms_eval", "ms_swift", "llama_factory", "llava_med"])
+def test_a_mark_of_the_image_in_our_own_question_is_no_word(tmp_path: Path, name: str) -> None:
+    """As in data that were written for LLaVA."""
+    marked = [sample(key, f"<image>\n{question}", answer, image) for key, image, question, answer in QUESTIONS]
+    found = join_answers(FORMATS[name].read(write(name, tmp_path)), marked, {})
+    assert [prediction.prediction for prediction in found] == list(TEXTS)
