@@ -26,7 +26,7 @@ def reference() -> str:
     sections = (("model", ModelConfig), ("datasets.NAME", DatasetConfig), ("run", RunConfig))
     parts = [_HEAD]
     for title, section in sections:
-        parts.append(f"\n## `{title}`\n\n| key | value | default | |\n|---|---|---|---|\n")
+        parts.append(f"\n## `{title}`\n\n| key | value | default | meaning |\n|---|---|---|---|\n")
         parts += [f"| `{key}` | {kind} | {default} | {meaning} |\n" for key, kind, default, meaning in _rows(section)]
     return "".join(parts)
 

@@ -145,7 +145,8 @@ def to_html(table: Table) -> str:
     notes = "".join(f"<p>{escape(on_one_line(note))}</p>" for note in table.notes)
     caption = f"<caption>{escape(on_one_line(table.title))}</caption>" if table.title else ""
     rows = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="plain-table" tabindex="0">{rows}</div>{notes}'
+    name = f' role="region" aria-label="{escape(on_one_line(table.title))}"' if table.title else ""
+    return f'<div class="plain-table" tabindex="0"{name}>{rows}</div>{notes}'
 
 
 def to_csv(table: Table) -> str:

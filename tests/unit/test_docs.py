@@ -23,7 +23,15 @@ from pefomed_plugin.services.data.prepare import prepare
 from pefomed_plugin.storage import SCHEMA, read_predictions
 from tests.unit.services.small import LEAKY, write_rad
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "files.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"], ids=lambda page: page.name)
+def test_every_column_of_a_table_has_a_name(page: Path) -> None:
+    """Whoever hears a page is told which column a place is in."""
+    heads = re.findall(r"^(\|.*\|)\n\|[-:| ]+\|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [head for head in heads if any(not name.strip() for name in head[1:-1].split("|"))] == []
 
 
 def example(name: str) -> str:

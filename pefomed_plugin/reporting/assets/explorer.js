@@ -49,6 +49,7 @@ showComparison();
 showSummary();
 setUpDialogs();
 setUpPrint();
+document.querySelectorAll(".plain-table").forEach(saysThatItScrolls);
 $("more").addEventListener("click", () => drawMore());
 followAddress();
 addEventListener("popstate", followAddress);

@@ -171,19 +171,3 @@ function drawTable(table) {
     make("tbody", {}, ...table.rows.map((row) => make("tr", {}, ...row.map((text, at) => cell(table.columns[at], "td", text)))))))),
   ...table.notes.map((note) => make("p", { class: "small" }, ...wrapped(note)))];
 }
-
-// A table wider than its place says that it scrolls, as long as it does.
-const widthObserver = new ResizeObserver((entries) => { for (const { target } of entries) saysWhether(target.closest(".table-wrap") || target); });
-
-function saysWhether(wrap) {
-  const note = wrap.previousElementSibling;
-  if (note && note.classList.contains("scrolls")) note.hidden = wrap.scrollWidth <= wrap.clientWidth + 1;
-}
-
-function saysThatItScrolls(wrap) {
-  const both = document.createDocumentFragment();
-  both.append(make("p", { class: "small scrolls", hidden: "hidden" }, "This table is wider than its place: it scrolls sideways →"), wrap);
-  widthObserver.observe(wrap);
-  widthObserver.observe(wrap.firstElementChild || wrap);
-  return both;
-}

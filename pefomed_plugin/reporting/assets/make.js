@@ -35,3 +35,22 @@ function setUpTheme() {
   prefers.addEventListener("change", (event) => setTheme(event.matches));
   if ($("theme")) $("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme !== "dark"));
 }
+
+// A table wider than its place says that it scrolls, as long as it does. In its place where it stands already, otherwise
+// both are given back.
+const widthObserver = new ResizeObserver((entries) => { for (const { target } of entries) saysWhether(target.closest("[tabindex]")); });
+
+function saysWhether(wrap) {
+  const note = wrap.previousElementSibling;
+  if (note && note.classList.contains("scrolls")) note.hidden = wrap.scrollWidth <= wrap.clientWidth + 1;
+}
+
+function saysThatItScrolls(wrap) {
+  const note = make("p", { class: "small scrolls", hidden: "hidden" }, "This table is wider than its place: it scrolls sideways →");
+  const both = document.createDocumentFragment();
+  if (wrap.parentNode) wrap.before(note);
+  else both.append(note, wrap);
+  widthObserver.observe(wrap);
+  widthObserver.observe(wrap.firstElementChild || wrap);
+  return both;
+}

@@ -30,5 +30,6 @@ async function refresh() {
 }
 
 setUpTheme();
+saysThatItScrolls($("raters"));
 refresh();
 setInterval(refresh, EVERY_MS);

@@ -84,8 +84,7 @@ function go(at) {
   const item = items()[state.at];
   item.notUndone = "";
   show("rating");
-  $("question").textContent = item.question;
-  $("question").hidden = !item.question;
+  $("question").textContent = item.question || state.session.asked;
   for (const name of ["reference", "answer", "second"]) {
     $(name).textContent = item[name] || "";
     $(name).scrollTop = 0;

@@ -35,11 +35,13 @@ def with_includes(name: str) -> str:
     return _INCLUDE.sub(lambda found: read_asset(found.group(1)), read_asset(name))
 
 
-def fill(frame: str, style: Sequence[str], script: str, parts: Mapping[str, Iterable[str]]) -> Iterator[str]:
-    """The page in pieces. The frame's content security policy lets this script run, by its digest, and no other."""
+def fill(name: str, style: Sequence[str], script: str, parts: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """The page in pieces: the head that all pages share and the frame ``name``, whose content security policy lets this
+    script run, by its digest, and no other.
+    """
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     filled = {Marks.hash: [digest], Marks.style: style, Marks.script: [script], **parts}
-    for line in frame.splitlines(keepends=True):
+    for line in (read_asset("head.html") + read_asset(name)).splitlines(keepends=True):
         # Line by line and one mark per line, so that no text of the data can be taken for a mark.
         mark = next((part for part in filled if part in line), None)
         before, _, after = line.partition(mark) if mark else (line, "", "")

@@ -138,7 +138,7 @@ def page_pieces(
         Marks.images: chain(_image_blocks(images), full),
         Marks.training: [training],
     }
-    yield from fill(read_asset("explorer.html"), style, with_includes("explorer.js"), parts)
+    yield from fill("explorer.html", style, with_includes("explorer.js"), parts)
 
 
 def _image_blocks(images: Iterable[str | None]) -> Iterator[str]:

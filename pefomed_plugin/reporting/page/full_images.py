@@ -94,9 +94,7 @@ def embedded_pieces(run: Run, keys: Keys, image_roots: Mapping[str, Path]) -> It
 def viewer_pieces(content: Mapping[str, Any]) -> Iterator[str]:
     """The page of one image, as safe as that of the run: its script alone runs, and nothing is fetched."""
     style = [read_asset(name) for name in ("look.css", "explorer.css", "viewer.css")]
-    yield from fill(
-        read_asset("viewer.html"), style, with_includes("viewer_page.js"), {Marks.data: [embeddable(content)]}
-    )
+    yield from fill("viewer.html", style, with_includes("viewer_page.js"), {Marks.data: [embeddable(content)]})
 
 
 def _contents(run: Run, keys: Keys, image_roots: Mapping[str, Path]) -> Iterator[tuple[int, dict[str, Any] | None]]:

@@ -14,7 +14,7 @@ from typing import Any
 from ...storage import write_text
 from ..durations import time_in_words
 from ..look import DARK, read_look
-from ..page.assets import Marks, fill, read_asset
+from ..page.assets import Marks, fill, read_asset, with_includes
 from ..rendering import to_html
 from ..table import COUNT, FIGURE, Cell, Column, Table
 from .curves import CURVES, NOT_FINITE, VALID, Training
@@ -36,16 +36,14 @@ def training_page(trainings: Sequence[Training], refresh_s: int = 0) -> str:
     dark = "".join(f"--{name}:{value};" for name, value in read_look(DARK).items())
     style = [read_asset("look.css"), read_asset("training.css")]
     style.append(f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} color-scheme: dark; }} }}\n")
-    script = read_asset("training.js") if refresh_s else ""
     notices = dict.fromkeys(f'<p class="notice">{escape(run.notice)}</p>' for run in trainings if run.notice)
     parts = {
         "@TITLE@": [f"Training: {title}"],
         "@NAMES@": [title],
         "@NOTICES@": [*notices, _drawn_at(trainings, refresh_s)],
         Marks.training: [training_section(trainings)],
-        Marks.script: [f"<script>{script}</script>" if script else ""],
     }
-    return "".join(fill(read_asset("training.html"), style, script, parts))
+    return "".join(fill("training.html", style, with_includes("training.js"), parts))
 
 
 def _drawn_at(trainings: Sequence[Training], refresh_s: int) -> str:

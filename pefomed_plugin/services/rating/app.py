@@ -57,7 +57,11 @@ class RatingPages:
     def __init__(self, session: RatingSession, assets: Path) -> None:
         self.session = session
         self._writer = ThreadPoolExecutor(1)  # who waits for another process's write keeps no thread from the readers
-        self._files = {path: ((assets / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
+        head = (assets / "head.html").read_bytes()
+        self._files = {
+            path: ((head if kind == "text/html" else b"") + (assets / name).read_bytes(), kind)
+            for path, (name, kind) in _FILES.items()
+        }
 
     def close(self) -> None:
         """Let what is being written be finished."""

@@ -92,10 +92,12 @@ class RatingSession:
                     **({"second": second} if self.plan.models else {}),
                 }
             )
+        text = "answer" if rubric.task == "vqa" else "report"
         return {
             "rater": rater,
             "title": "Answer to rate" if rubric.task == "vqa" else "Report to rate",
-            "text": "answer" if rubric.task == "vqa" else "report",
+            "text": text,
+            "asked": f"Which {text} is better?" if self.plan.models else f"How good is this {text}?",
             "images": self.image_roots is not None,
             "levels": self._levels(),
             "cannotJudge": CANNOT_JUDGE,

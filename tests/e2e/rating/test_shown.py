@@ -196,10 +196,14 @@ def test_who_runs_the_study_sees_counts(serve: Callable[..., Served], open_page:
     expect(operator.locator("#rows tr")).to_have_count(1)
     expect(operator.locator("#rows tr")).to_contain_text("anna")
     expect(operator.locator("#rows tr")).to_contain_text("1 of 3")
+    assert operator.locator(".scrolls").is_hidden()
+    operator.set_viewport_size({"width": 390, "height": 800})
+    expect(operator.locator(".scrolls")).to_contain_text("it scrolls sideways")
+    assert operator.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(
+def test_axe_finds_no_fault(
     serve: Callable[..., Served], open_page: Callable[..., Page], tmp_path: Path, scheme: str
 ) -> None:
     pytest.importorskip("axe_playwright_python")
@@ -224,3 +228,20 @@ def test_axe_finds_no_serious_fault(
         operator = open_page(served.operator, color_scheme=scheme)
         expect(operator.locator("#rows tr")).to_have_count(1)
         assert faults(operator) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_no_fault_with_reports_nor_at_the_end(
+    serve: Callable[..., Served], open_page: Callable[..., Page], width: int
+) -> None:
+    pytest.importorskip("axe_playwright_python")
+    from ..test_accessibility import faults
+
+    served = serve(written_reports(1))
+    page = open_page(served.url + "&rater=anna", viewport={"width": width, "height": 800})
+    check_item(page, "Item 1 of 1")
+    assert text(page, "question") == "How good is this report?"
+    assert faults(page) == []
+    page.keyboard.press("3")
+    expect(page.locator("#done")).to_be_visible()
+    assert faults(page) == []
