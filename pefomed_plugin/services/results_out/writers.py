@@ -180,7 +180,7 @@ def write_r2gen(predictions: Sequence[Prediction], given: Given) -> Files:
     files.note(len(chosen), "have no id there: the order is that of the predictions, and the references tell it again")
     files.notes.append("texts are as they are: R2Gen's own are in lower case, cut, and have <unk> for rare words")
     _note_study_texts(files, predictions, chosen)
-    _note_pandas(files, said)
+    _note_pandas(files, [*said, *(prediction.answer for prediction in chosen.values())])
     _note_formulas(files, [*said, *(prediction.answer for prediction in chosen.values())])
     return files
 
@@ -203,7 +203,7 @@ def _table(predictions: Sequence[Prediction], files: Files) -> list[list[Any]]:
     ]
     files.note(_missing(predictions), f"without a text are {_FAILED!r} there, as the kit writes it")
     _note_empty(files, predictions)
-    _note_pandas(files, [row[-1] for row in rows])
+    _note_pandas(files, [text for prediction, row in zip(predictions, rows) for text in (prediction.answer, row[-1])])
     return rows
 
 
@@ -233,7 +233,8 @@ def _note_empty(files: Files, predictions: Iterable[Prediction]) -> None:
 
 
 def _note_pandas(files: Files, texts: Iterable[str]) -> None:
-    files.note(sum(text in _PANDAS_NONE for text in texts), "texts such as 'None' are empty cells to pandas")
+    count = sum(text in _PANDAS_NONE for text in texts)
+    files.note(count, "answers or references such as 'None' are empty cells to pandas")
 
 
 def _note_formulas(files: Files, texts: Iterable[str]) -> None:

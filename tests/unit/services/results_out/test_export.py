@@ -131,14 +131,23 @@ def test_what_is_not_carried_is_counted() -> None:
     assert said["lmms_eval"][1].startswith("8 have no image there")
     assert said["vlmevalkit_tsv"] == [
         "1 without a text are 'Failed to obtain answer via API.' there, as the kit writes it",
-        "1 texts such as 'None' are empty cells to pandas",
+        "1 answers or references such as 'None' are empty cells to pandas",
         "1 cells begin as a formula does: whoever opens the file in a spreadsheet imports it as text",
     ]
     assert FORMATS_OUT["r2gen"].files_of(REPORTS, GIVEN).notes[-3:] == [
         "1 without a text are an empty text there",
-        "1 texts such as 'None' are empty cells to pandas",
+        "1 answers or references such as 'None' are empty cells to pandas",
         "1 cells begin as a formula does: whoever opens the file in a spreadsheet imports it as text",
     ]
+
+
+def test_references_that_pandas_takes_for_nothing_are_counted() -> None:
+    """``None`` and ``NA`` are answers to questions, too."""
+    given = [answered(0, "x", answer="None"), answered(1, "NA", answer="NA")]
+    for name in ("vlmevalkit", "vlmevalkit_tsv"):
+        assert FORMATS_OUT[name].files_of(given, GIVEN).notes == [
+            "3 answers or references such as 'None' are empty cells to pandas"
+        ]
 
 
 def test_answers_without_references_are_counted() -> None:
