@@ -26,6 +26,10 @@ def choose_task(
         ApiFault: 400; an unknown task, two of them, or a question without words.
     """
     named = _of_system(spoken, tasks)
+    for name in [named] if named else tasks:  # evaluation's instruction, whatever stands in its question
+        rest = _without_instruction(" ".join(spoken.text.split()), instructions.get(name, ()))
+        if rest is not None:
+            return name, _asked(name, rest, instructions, spoken)
     found = [tag.lower() for tag in _TAG.findall(spoken.text)]
     known = list(dict.fromkeys(tag for tag in found if tag in tasks))
     first = _TAG.match(spoken.text.strip())

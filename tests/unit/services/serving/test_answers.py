@@ -96,6 +96,7 @@ TASKS = [
     (({"role": "system", "content": [text("vqa")]}, user(image(), text("[vqa] a"))), "vqa", "a"),
     ((user(image(), text(INSTRUCTIONS["report"][0])),), "report", ""),
     ((user(image(), text(INSTRUCTIONS["vqa"][0].replace("{question}", "a [b] c?"))),), "vqa", "a [b] c?"),
+    ((user(image(), text(INSTRUCTIONS["vqa"][0].replace("{question}", "Why [report]?"))),), "vqa", "Why [report]?"),
     ((user(image(), text("[vqa] " + INSTRUCTIONS["vqa"][0].replace("{question}", "a?"))),), "vqa", "a?"),
     ((user(image(), text("[vqa] " + INSTRUCTIONS["report"][0])),), "vqa", INSTRUCTIONS["report"][0]),
     ((user(image(), text("Is it a [b] sign?")),), "vqa", "Is it a [b] sign?"),
