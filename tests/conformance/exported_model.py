@@ -23,7 +23,7 @@ from pefomed_plugin.prompts import PROMPT_TEMPLATES, template_of
 from pefomed_plugin.toolkit.checkpoint import trainable_state
 from pefomed_plugin.toolkit.language_folder import open_language_folder
 from pefomed_plugin.vision_encoders import encoder_of
-from tests.conformance.golden import FOLDER, golden, golden_model
+from tests.conformance.golden import FOLDER, arrays, golden, golden_model
 
 _CODE = tempfile.TemporaryDirectory(prefix="pefomed-hub-code-")
 dynamic_module_utils.HF_MODULES_CACHE = _CODE.name
@@ -133,3 +133,20 @@ def until_end(row: torch.Tensor, ends: Sequence[int]) -> list[int]:
     ids = row.tolist()
     at = next((place for place, token in enumerate(ids) if token in ends), len(ids))
     return ids[: at + 1]
+
+
+def golden_batch(processor: Any, answers: bool = False, side: str = "left") -> Any:
+    """The golden prompts and images; with answers also ``labels``."""
+    texts = list(golden()["prompts"])
+    if answers:
+        texts = [f"{text} {answer}</s>" for text, answer in zip(texts, golden()["answer"])]
+    film = Image.new("RGB", (9, 9))
+    batch = processor(text=texts, images=[film] * 6, return_tensors="pt", padding=True, padding_side=side)
+    batch["pixel_values"] = arrays()["images"]
+    if answers:
+        batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+        for row, text in enumerate(golden()["prompts"]):
+            prompt = len(processor(text=text, images=film)["input_ids"][0])
+            begin = int(batch["attention_mask"][row].argmax())
+            batch["labels"][row, : begin + prompt] = -100
+    return batch

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,15 @@ from pefomed_plugin.adapters.exports.adapter import write_adapter
 from pefomed_plugin.adapters.exports.contents import find_lora, read_contents
 from pefomed_plugin.adapters.exports.convert import convert
 from pefomed_plugin.adapters.exports.merge import write_merged
-from pefomed_plugin.adapters.training import trainer
-from pefomed_plugin.adapters.training.arithmetic import take_step
 from pefomed_plugin.config.model import read_model_config
-from pefomed_plugin.errors import CheckpointError, ConfigError
+from pefomed_plugin.errors import CheckpointError
 from pefomed_plugin.families import read_model_size
 from pefomed_plugin.lora import RECORD, LoraSettings, recorded, settings_of
-from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.checkpoint import load_checkpoint, read_checkpoint, trainable_state
 from pefomed_plugin.toolkit.language_folder import open_language_folder
 from pefomed_plugin.toolkit.start import settle_model
 from tests.conformance.golden import golden, golden_model, samples
-from tests.conformance.golden_run import golden_runner
 from tests.conformance.test_lora import logits_of, plain_llama
-from tests.conformance.test_resume import interrupt_after, same, steps_of, torchrun
 from tests.unit.adapters.exported import LLAMA, lora_of
 
 EYES = {"vit": golden()["vit"], "image_size": 56}
@@ -255,19 +248,6 @@ def test_another_spelling_loads_with_the_same_bits(variant: str, saved: Path, tm
     assert torch.equal(logits_of(loaded_from(out).llama_model), logits_of(trained(variant).llama_model))
 
 
-def test_begins_as_peft_lets_it_begin() -> None:
-    """PiSSA's and OLoRA's A, B and weights without them are peft's."""
-    from peft import LoraConfig, get_peft_model
-
-    for begin in ("pissa", "olora"):
-        ours = golden_model(lora=LoraSettings(4, 16, TARGETS, init_lora_weights=begin)).llama_model
-        theirs = get_peft_model(
-            plain_llama(), LoraConfig(r=4, lora_alpha=16, target_modules=list(TARGETS), init_lora_weights=begin)
-        )
-        for name, own in theirs.state_dict().items():
-            assert torch.allclose(ours.state_dict()[name], own, rtol=0, atol=1e-6), name
-
-
 def test_peft_adapters_whose_weights_were_parted_elsewhere_are_refused(tmp_path: Path) -> None:
     model = trained("pissa")
     content = {"model": trainable_state(model), **recorded(model)}
@@ -299,154 +279,3 @@ def test_a_pattern_of_pefts_is_what_its_tensors_are(tmp_path: Path) -> None:
         record = {**VARIANTS["all-linear"].record(), "target_modules": pattern}
         torch.save({"model": trainable_state(model), RECORD: record}, tmp_path / "a.pth")
         assert lora_of(read_contents(tmp_path / "a.pth")).settings == VARIANTS["all-linear"]
-
-
-@pytest.mark.parametrize("begin", ["pissa", "olora"])
-def test_weights_in_16_bits_are_parted_the_same_way_when_read(begin: str) -> None:
-    """And what is trained is in 32."""
-    settings = LoraSettings(4, 16, TARGETS, init_lora_weights=begin, modules_to_save=("lm_head",))
-
-    def adapted() -> Any:
-        return language.add_lora(language.load_language_model(open_language_folder(LLAMA), torch.float16), settings)
-
-    one, two = adapted(), adapted()
-    starts = language.begin_as_parts(one, settings)
-    language.take_away(two, starts)
-    assert {own.dtype for own in one.parameters() if own.requires_grad} == {torch.float32}
-    pairs = list(zip(language.lora_layers(one).values(), language.lora_layers(two).values()))
-    assert len(pairs) == 4
-    for first, second in pairs:
-        assert first.base_layer.weight.dtype == torch.float16
-        assert torch.equal(first.base_layer.weight, second.base_layer.weight)
-    language.take_away(two, starts, starts)
-    assert all(torch.equal(first.base_layer.weight, second.base_layer.weight) for first, second in pairs)
-    other = {name: (1.01 * a, b) for name, (a, b) in starts.items()}
-    language.take_away(two, other, starts)
-    language.take_away(two, starts, other)
-    for first, second in pairs:
-        assert torch.allclose(first.base_layer.weight, second.base_layer.weight, rtol=2e-3, atol=1e-5), "rounded anew"
-
-
-def test_quantised_weights_are_not_parted() -> None:
-    model = language.add_lora(plain_llama(), VARIANTS["pissa"])
-    next(iter(language.lora_layers(model).values())).base_layer.weight = torch.nn.Parameter(
-        torch.zeros(64, 64, dtype=torch.int8), requires_grad=False
-    )
-    with pytest.raises(ConfigError, match="cannot be taken out of quantised weights"):
-        language.take_away(model, {})
-
-
-@pytest.mark.parametrize("variant", ["dora on all, rslora", "pissa", "olora"], indirect=True)
-def test_matrices_with_biases_and_of_fewer_keys_are_merged_the_same(variant: str) -> None:
-    """As other families have them; merged by us, by peft, and not at all. The output layer is the embedding."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(2)
-    config = LlamaConfig(
-        vocab_size=100,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        attention_bias=True,
-        mlp_bias=True,
-        tie_word_embeddings=True,
-    )
-    base = LlamaForCausalLM(config).eval()
-    for name, own in base.named_parameters():
-        torch.nn.init.normal_(own, mean=float("norm" in name), std=0.3)
-    before = logits_of(base)
-    settings = replace(VARIANTS[variant], modules_to_save=("norm",))
-    model: Any = language.add_lora(base, settings).eval()
-    if settings.splits_weights:
-        language.begin_as_parts(model, settings)
-    assert torch.allclose(logits_of(model), before, rtol=0, atol=1e-5)
-    for own in model.parameters():
-        if own.requires_grad:
-            own.data += 0.05 * torch.randn(own.shape)
-    expected = logits_of(model)
-    assert not torch.allclose(expected, before, atol=1e-2)
-    with language.merged_lora(model):
-        assert torch.allclose(logits_of(model), expected, rtol=0, atol=1e-5)
-    assert torch.equal(logits_of(model), expected)
-    assert torch.allclose(logits_of(model.merge_and_unload()), expected, rtol=0, atol=1e-5)
-
-
-# -- in a run --------------------------------------------------------------------------------------------------------
-
-RUNS = {
-    "dora": VARIANTS["dora"],
-    "pissa by iteration, ranks": VARIANTS["pissa by iteration, ranks"],
-    "embedding whole, pissa": VARIANTS["embedding whole, pissa"],
-    "head and norms whole": VARIANTS["head and norms whole"],
-    "lora+": LoraSettings(4, 16, TARGETS, 0.1, lora_plus_ratio=8.0),
-}
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_stopped_and_resumed_is_the_run_that_was_not(tmp_path: Path, name: str) -> None:
-    settings = {"lora": RUNS[name], "max_epoch": 1, "shuffle": True, "save_every_steps": 3, "resume": "auto"}
-    golden_runner(tmp_path / "whole", **settings).train()
-    runner = golden_runner(tmp_path / "stopped", **settings)
-    interrupt_after(runner, 5)
-    with pytest.raises(KeyboardInterrupt):
-        runner.train()
-    golden_runner(tmp_path / "stopped", **settings).train()
-    one, two = (read_checkpoint(tmp_path / folder / "checkpoint_last.pth") for folder in ("whole", "stopped"))
-    for key in ("model", "optimizer", "epoch", "pefomed", RECORD):
-        assert same(one[key], two[key]), key
-
-
-def test_b_learns_as_much_faster_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every step: B's group has the schedule's rate times the ratio, all else the rate; peft's groups of B are ours."""
-    from peft.optimizers import create_loraplus_optimizer
-
-    rates: list[list[float]] = []
-    groups: list[Any] = []
-
-    def noted(strategy: Any, accelerator: Any, model: Any, optimizer: Any, norm: Any) -> Any:
-        groups[:] = optimizer.param_groups
-        rates.append([group["lr"] for group in groups])
-        return take_step(strategy, accelerator, model, optimizer, norm)
-
-    monkeypatch.setattr(trainer, "take_step", noted)
-    runner = golden_runner(tmp_path, lora=RUNS["lora+"], max_epoch=1)
-    runner.train()
-    assert len({first for first, _, _ in rates}) > 2, "the schedule moves"
-    assert all(second == first and third == first * 8.0 for first, second, third in rates)
-    theirs = create_loraplus_optimizer(
-        runner.model.llama_model, torch.optim.AdamW, lr=1e-3, loraplus_lr_ratio=8.0, loraplus_weight_decay=0.05
-    )
-    faster = [parameter for group in theirs.param_groups if group["lr"] > 1e-3 for parameter in group["params"]]
-    assert set(map(id, faster)) == set(map(id, groups[2]["params"])) and faster
-    assert groups[2]["weight_decay"] == groups[0]["weight_decay"] > groups[1]["weight_decay"] == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "strategy"),
-    [("dora", "fsdp"), ("embedding whole, pissa", "fsdp"), ("head and norms whole", "ddp"), ("lora+", "fsdp")],
-)
-def test_two_processes_equal_one(tmp_path: Path, name: str, strategy: str) -> None:
-    """Weights to 1e-5: AdamW makes more than 1e-6 of what sums in another order leave of a gradient near zero."""
-    lora = replace(RUNS[name], lora_dropout=0.0)
-    golden_runner(tmp_path / "one", batch_size=6, max_epoch=1, lora=lora).train()
-    settings = json.dumps({**lora.record(), "lora_plus_ratio": lora.lora_plus_ratio})
-    done = torchrun(2, tmp_path / "two", "batch_size=3", "max_epoch=1", f"strategy={strategy}", f"lora={settings}")
-    assert done.returncode == 0, done.stderr
-    one, two = (tmp_path / folder for folder in ("one", "two"))
-    for key in ("loss", "grad_norm", "samples", "tokens"):
-        assert [step[key] for step in steps_of(one)] == pytest.approx([step[key] for step in steps_of(two)], abs=1e-5)
-    first, second = (read_checkpoint(folder / "checkpoint_last.pth")["model"] for folder in (one, two))
-    assert list(first) == list(second)
-    for key, tensor in first.items():
-        assert torch.allclose(tensor, second[key], rtol=0, atol=1e-5), key
-
-
-def test_another_ratio_cannot_be_resumed(tmp_path: Path) -> None:
-    settings = {"max_epoch": 1, "save_every_steps": 3, "resume": "auto"}
-    golden_runner(tmp_path, lora=RUNS["lora+"], **settings).train()
-    for lora, told in ((replace(RUNS["lora+"], lora_plus_ratio=4.0), "8, now it is 4"), (None, "8, now it is none")):
-        with pytest.raises(CheckpointError, match=f"lora_plus_ratio {told}"):
-            golden_runner(tmp_path, lora=lora or replace(RUNS["lora+"], lora_plus_ratio=None), **settings).train()

@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pefomed_plugin.cli import main
+from pefomed_plugin.storage import read_predictions
+
 QUESTIONS = [("q0", "p0.png", "Is the square filled?", "yes"), ("q1", "p1.png", "Which shape is drawn?", "triangle")]
 TEXTS = ("no", "circle")
 
@@ -120,3 +123,15 @@ def write(name: str, folder: Path) -> Path:
             for (key, _, question, answer), text in zip(QUESTIONS, TEXTS)
         },
     )
+
+
+def arguments(own: Path, *given: str | Path) -> list[str]:
+    """Command that imports a file for the release of ``own`` into a folder beside it."""
+    where = ["--dataset", "medical_custom", "--data", str(own), "--out", str(own.parent / "out")]
+    return ["import-predictions", *map(str, given), *where]
+
+
+def imported(own: Path, *given: str | Path) -> list[str | None]:
+    """Answers that the command wrote."""
+    assert main(arguments(own, *given)) == 0
+    return [prediction.prediction for prediction in read_predictions(own.parent / "out" / "predictions.jsonl")]

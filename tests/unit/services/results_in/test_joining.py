@@ -17,7 +17,7 @@ from pefomed_plugin.services.results_in import FORMATS, Answer, join_answers
 from pefomed_plugin.services.results_in.joining import BY_ID, IN_ORDER
 from pefomed_plugin.storage import read_predictions
 
-from .rows import QUESTIONS, TEXTS, archive, inspect_samples, lines, whole, write
+from .rows import QUESTIONS, TEXTS, archive, arguments, inspect_samples, lines, whole, write
 
 
 def sample(key: str, question: str | None, answer: str, image: str, task: str = "vqa") -> Sample:
@@ -36,20 +36,6 @@ def problems(answers: list[Answer], samples: list[Sample] = SAMPLES) -> tuple[st
     with pytest.raises(DataError) as caught:
         join_answers(answers, samples, {})
     return caught.value.problems
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    folder = tmp_path / "own"
-    (folder / "images").mkdir(parents=True)
-    fields = ("id", "image", "question", "answer")
-    lines(folder / "test.jsonl", [dict(zip(fields, row)) for row in QUESTIONS])
-    return folder
-
-
-def arguments(own: Path, *given: str | Path) -> list[str]:
-    where = ["--dataset", "medical_custom", "--data", str(own), "--out", str(own.parent / "out")]
-    return ["import-predictions", *map(str, given), *where]
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"r2gen"}))
