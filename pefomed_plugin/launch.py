@@ -38,7 +38,7 @@ from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
 from .services.ranks import report_errors
 from .services.run_folder import RunFolder
-from .services.terminal import folded_output, open_closed_streams, working
+from .services.terminal import folded_output, lasting_output, open_closed_streams, working
 from .toolkit.choice import BUNDLED, CHECKOUT
 from .toolkit.start import settled
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> i
         run(given.cfg_path, options)
         leave_processes()
 
-    with folded_output():
+    with lasting_output(), folded_output():
         return report_errors(to_the_end)
 
 

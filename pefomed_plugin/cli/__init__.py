@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Collection, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 
 from .. import __version__
 from ..config.given import given_twice
@@ -18,7 +18,7 @@ from ..requirements import package_of
 from ..services import outbound
 from ..services.console import write_out_what_cannot_be_shown
 from ..services.ending import FATAL, exit_code_of, unwinding
-from ..services.terminal import folded_output, open_closed_streams, working
+from ..services.terminal import folded_output, lasting_output, open_closed_streams, working
 from .help import DATA, EVALUATE, JUDGE, SETUP, SHARE, TRAIN, Command, HelpFormatter, group_commands
 from .next_step import pefomed, show_next
 from .output import Output, print_json
@@ -47,11 +47,13 @@ COMMANDS = {
     "features": Command(
         TRAIN, "make the images of a run ready once: what the frozen vision encoder makes of them, or pixels"
     ),
-    "train": Command(TRAIN, "train, then evaluate, what a YAML says; starts torchrun", talks=True),
+    "train": Command(TRAIN, "train, then evaluate, what a YAML says; starts torchrun", talks=True, lasts=True),
     "watch": Command(
         TRAIN, "training while it runs: curves of one or several runs, validation, remaining time", talks=True
     ),
-    "evaluate": Command(EVALUATE, "answer and score the test splits of a YAML; starts torchrun", talks=True),
+    "evaluate": Command(
+        EVALUATE, "answer and score the test splits of a YAML; starts torchrun", talks=True, lasts=True
+    ),
     "predict": Command(EVALUATE, "let a model behind an API answer a test set, or a model of yours a folder of images"),
     "import-predictions": Command(EVALUATE, "turn other people's result files into predictions.jsonl"),
     "score": Command(EVALUATE, "score predictions without a model, and break the scores down"),
@@ -93,7 +95,10 @@ COMMANDS = {
         SHARE, "a prepared data set as a Hugging Face data set, Croissant, or a task of inspect_ai or lmms-eval"
     ),
     "serve": Command(
-        SHARE, "an OpenAI-compatible server of a model of yours: images in, answers out, many at once", talks=True
+        SHARE,
+        "an OpenAI-compatible server of a model of yours: images in, answers out, many at once",
+        talks=True,
+        lasts=True,
     ),
 }
 """Sub-command -> its group and one line of help. ``cli/<name>.py`` (``-`` as ``_``) has ``add_arguments(parser)``,
@@ -211,7 +216,12 @@ def _run(parsed: argparse.Namespace) -> int:
     as_json = getattr(parsed, "json", False)
     declared = COMMANDS[parsed.command]
     as_it_is = as_json or declared.prints_code
-    with nullcontext() if as_it_is else folded_output(), redirect_stdout(sys.stderr if as_json else sys.stdout):
+    with ExitStack() as stack:
+        if declared.lasts:
+            stack.enter_context(lasting_output())
+        if not as_it_is:
+            stack.enter_context(folded_output())
+        stack.enter_context(redirect_stdout(sys.stderr if as_json else sys.stdout))
         with nullcontext() if declared.talks or declared.prints_code else working(f"pefomed {parsed.command}"):
             result: int | Output = parsed.run(parsed)  # what is said on the way is no JSON
         if isinstance(result, Output) and not as_json:

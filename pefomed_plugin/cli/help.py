@@ -28,6 +28,8 @@ class Command:
     """Whether it waits for people or says itself how far it is, so that nothing else shows that it goes on."""
     prints_code: bool = False
     """Whether a shell reads what it prints, so that no line of it is broken."""
+    lasts: bool = False
+    """Whether its result is no print, so that it goes on where nobody reads what it prints any more."""
 
 
 def group_commands(commands: Mapping[str, Command]) -> dict[str, list[str]]:

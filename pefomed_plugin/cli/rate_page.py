@@ -14,7 +14,9 @@ from ..services.console import quote_words
 from ..services.local_names import is_this_machine
 from ..services.outbound import PAGE, open_passage
 from ..services.rating.plan import SCOPES
+from ..services.terminal import lasting_output
 from .arguments import add_image_arguments, add_permission, image_roots_of, port_number
+from .next_step import again
 from .rate_study import pair_words, read_rated, scope_of, study_folder
 
 
@@ -41,6 +43,12 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def serve_page(arguments: argparse.Namespace) -> int:
+    """As ``_serve_page``; it goes on where nobody reads what is printed."""
+    with lasting_output():
+        return _serve_page(arguments)
+
+
+def _serve_page(arguments: argparse.Namespace) -> int:
     """Begin a study or go on with one, serve its page until Ctrl-C, say how to go on."""
     from ..reporting.page.assets import ASSETS  # late: loads PIL
     from ..services.rating.folder import begin_plan  # late: loads sqlite3
@@ -127,7 +135,7 @@ def _say_how_to_go_on(arguments: argparse.Namespace, folder: Path, counts: Mappi
     print(f"\nstopped; all ratings are in {folder / STORE}")
     _say_progress("rated so far:", counts, total)
     words = [folder, arguments.predictions, *pair_words(arguments)]
-    print(f"go on:    start the same command again{' without --new-round' if arguments.new_round else ''}")
+    print(f"go on:    {again(arguments, without=['--new-round']).line}")
     if counts:
         missing = ["--allow-missing"] if min(counts.values()) < total else []
         print(f"figures:  {quote_words(['pefomed', 'rate', 'import', *words, *missing])}")

@@ -16,6 +16,7 @@ from ..services.console import say
 from ..services.listening import listen
 from ..services.local_names import is_this_machine
 from ..services.outbound import WEIGHTS_PAGE, Passage, begin, open_passage
+from ..services.terminal import lasting_output
 from ._model import LEARNT, add_model_arguments, load_model
 from .arguments import add_permission, any_number, port_number, whole_number
 from .next_step import NextStep, again
@@ -234,7 +235,7 @@ def _serve_several(arguments: argparse.Namespace) -> int:
 def work(arguments: argparse.Namespace, link: Link) -> int:
     """One of several processes."""
     begin("serve", arguments.i_have_permission)
-    with listen(arguments.host, link.port, shared=True) as listening:
+    with lasting_output(), listen(arguments.host, link.port, shared=True) as listening:
         return _serve(arguments, listening, link)
 
 

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -17,11 +18,14 @@ from ..errors import ConfigError
 from ..launch import CONTINUE, FRESH, continuing_options
 from ..offline import RANKS, VARIABLE, is_offline
 from ..services.console import quote_words
+from ..services.ending import lent
 from ..services.outbound import FLAG
 from .arguments import add_permission, add_run_arguments, count_from_1
 from .next_step import NextStep, again
 
 STANDALONE = "--standalone"
+_LOGS = "PET_LOG_DIR"
+"""torchrun's ``--log-dir``, where that is not among its arguments."""
 _LAUNCHER = "pefomed_plugin.cli._launch"
 
 
@@ -68,21 +72,25 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep | None:
 def meeting_place(arguments: argparse.Namespace) -> Iterator[str]:
     """``--torchrun``; where PEFOMED_OFFLINE is set, processes meet through a file of this machine and not a server.
 
+    What torchrun writes on the way, and would leave behind, is removed at the end.
+
     Raises:
         ConfigError: they would have to meet elsewhere.
     """
-    if not is_offline():
-        yield arguments.torchrun
-        return
-    if arguments.torchrun != STANDALONE:
+    if is_offline() and arguments.torchrun != STANDALONE:
         raise ConfigError(
             f"{VARIABLE} is set, and --torchrun {arguments.torchrun} would listen for processes of other machines; "
             "leave one of them out"
         )
-    with tempfile.TemporaryDirectory(prefix="pefomed-ranks-") as folder:
-        with variables({RANKS: folder}):
-            place = shlex.quote(os.path.join(folder, "rendezvous"))
-            yield f"--rdzv-backend c10d --rdzv-conf store_type=file --rdzv-endpoint {place} --local-addr 127.0.0.1"
+    folder = tempfile.mkdtemp(prefix="pefomed-ranks-")
+    settings = {RANKS: folder} if is_offline() else {}
+    place = shlex.quote(os.path.join(folder, "rendezvous"))
+    by_file = f"--rdzv-backend c10d --rdzv-conf store_type=file --rdzv-endpoint {place} --local-addr 127.0.0.1"
+    try:
+        with variables({_LOGS: os.environ.get(_LOGS) or os.path.join(folder, "logs"), **settings}):
+            yield by_file if is_offline() else arguments.torchrun
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # a process that was told twice to end may still write there
 
 
 def _start(arguments: argparse.Namespace, processes: int, torchrun: str) -> int:
@@ -140,7 +148,8 @@ def run_torchrun(command: Sequence[str]) -> int:
         if name.startswith("torch.distributed.elastic"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        torchrun(list(command))
+        with lent():
+            torchrun(list(command))
     except ChildFailedError as error:
         return _explain(error)
     except SignalException as error:

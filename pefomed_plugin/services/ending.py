@@ -66,6 +66,22 @@ def unwinding() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def lent() -> Iterator[None]:
+    """Here another program may answer in its own way (torchrun does, and gives nothing back); then it is as before.
+
+    What it was told just before it ended is known afterwards.
+    """
+    before = {number: signal.getsignal(number) for number in _ALL}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, one in before.items():
+                signal.signal(number, one)
+            _Told.at = time.monotonic()
+
+
 def words_of(number: int) -> str:
     """How something was ended, in words."""
     return "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"

@@ -101,6 +101,53 @@ def open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
 
 
+class _Lasting:
+    """A stream that may be gone while work goes on whose result is a file: what is written to it then goes nowhere."""
+
+    def __init__(self, stream: TextIO, name: str, other: str) -> None:
+        self._stream, self._name, self._other = stream, name, other
+
+    def write(self, text: str) -> int:
+        """As of a file."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._let_go(error)
+            return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """As of a file."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """As of a file."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._let_go(error)
+
+    def _let_go(self, error: OSError) -> None:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self._stream.fileno())
+        os.close(nothing)
+        print(
+            f"{self._name} takes nothing any more ({error.strerror}); the work goes on", file=getattr(sys, self._other)
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """A reader that leaves (``| head``), a full disk behind ``> log`` or a terminal that is gone does not end the work;
+    it is said on the other stream."""
+    out, err = _Lasting(sys.stdout, "stdout", "stderr"), _Lasting(sys.stderr, "stderr", "stdout")
+    with redirect_stdout(out), redirect_stderr(err):  # type: ignore[type-var]
+        yield
+
+
 @contextmanager
 def folded_output() -> Iterator[None]:
     """Whatever is printed breaks at words, where it goes to a terminal."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
+import sys
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -152,6 +155,29 @@ def test_offline_processes_meet_in_a_file_of_this_machine(monkeypatch):
     monkeypatch.delenv("PEFOMED_OFFLINE")
     with train.meeting_place(arguments) as torchrun:
         assert torchrun == arguments.torchrun
+
+
+@pytest.mark.parametrize("own", ["", "logs of mine"])
+def test_what_torchrun_writes_for_itself_is_removed(monkeypatch, tmp_path, own):
+    """Without a folder it makes one among the temporary files, and leaves it there after every run."""
+    from torch.distributed.run import get_args_parser
+
+    monkeypatch.setenv("PET_LOG_DIR", own)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with train.meeting_place(argparse.Namespace(torchrun="--standalone")):
+        logs = get_args_parser().parse_args(["a.py"]).log_dir
+        assert logs == own or logs.startswith(str(tmp_path))
+        (tmp_path / logs).mkdir(parents=True)
+    assert os.listdir(tmp_path) == ([own] if own else [])
+
+
+def test_torchrun_gives_the_signals_back(monkeypatch):
+    """It answers them by an exception of its own, which would come in the midst of tidying up."""
+    before = signal.getsignal(signal.SIGTERM)
+    run = SimpleNamespace(main=lambda _: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+    monkeypatch.setitem(sys.modules, "torch.distributed.run", run)
+    assert train.run_torchrun([]) == 0
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_what_a_run_is_told_is_told_no_other_run(monkeypatch):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 import time
 
 import pytest
 
 from pefomed_plugin.services import terminal
-from pefomed_plugin.services.terminal import Folding, break_at_separators, fold, folded_output, working
+from pefomed_plugin.services.terminal import Folding, break_at_separators, fold, folded_output, lasting_output, working
 
 PROSE = "the quick brown fox jumps over the lazy dog and goes on to the end of a line that is longer than a terminal"
 
@@ -112,3 +114,24 @@ def test_short_work_says_nothing(capsys):
     with working("loading weights"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("gone", [errno.EPIPE, errno.ENOSPC, errno.EIO])
+def test_work_goes_on_where_nobody_reads_what_is_printed(monkeypatch, capfd, tmp_path, gone):
+    """``| head``, a full disk behind ``> log``, a terminal that is closed; said once, on the other stream."""
+
+    class Gone(io.TextIOWrapper):
+        def write(self, text):
+            if not os.path.samestat(os.fstat(self.fileno()), os.stat(os.devnull)):
+                raise OSError(gone, os.strerror(gone))
+            return super().write(text)
+
+    with open(tmp_path / "log", "wb") as file, Gone(file, encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with lasting_output():
+            print("a", flush=True)
+            print("b", flush=True)
+            assert not sys.stdout.isatty()
+        assert sys.stdout is stream
+    said = capfd.readouterr().err
+    assert said == f"stdout takes nothing any more ({os.strerror(gone)}); the work goes on\n"
