@@ -77,10 +77,18 @@ def _answer(where: str, sample: Mapping[str, Any]) -> Answer:
         image=as_path(_image(sample)),
         reference=as_text(first_of(sample.get("target"))),
         notes=(
+            *_of_other_model(output),  # type: ignore[arg-type]
             *((FAILED,) if has_failed else (_CUT,) if _is_cut(sample, output) else ()),  # type: ignore[arg-type]
             *((_INVALID,) if sample.get("invalidation") else ()),
         ),
     )
+
+
+def _of_other_model(output: Mapping[str, Any]) -> tuple[str, ...]:
+    """A note where the provider let another model answer than was asked for."""
+    fallback = output.get("fallback")
+    name = fallback.get("fallback_model") if isinstance(fallback, Mapping) else None
+    return (f"answered by {name}, to which the provider fell back; taken as it is",) if name else ()
 
 
 def _with_attachments(answer: Answer, attached: Mapping[Any, Any]) -> Answer:

@@ -167,3 +167,11 @@ def test_what_was_marked_as_invalid_is_taken_and_counted(tmp_path: Path) -> None
     first, second = inspect_samples()
     found = read_inspect(archive(tmp_path / "a.eval", [{**first, "invalidation": {"author": "a"}}, second]))
     assert [any("marked as invalid" in note for note in answer.notes) for answer in found] == [True, False]
+
+
+def test_an_answer_of_a_model_that_was_fallen_back_to_is_counted(tmp_path: Path) -> None:
+    first, second = inspect_samples()
+    output = {**first["output"], "fallback": {"model": "provider/a", "fallback_model": "provider/b", "count": 1}}
+    found = read_inspect(archive(tmp_path / "a.eval", [{**first, "output": output}, second]))
+    told = "answered by provider/b, to which the provider fell back; taken as it is"
+    assert [told in answer.notes for answer in found] == [True, False]
