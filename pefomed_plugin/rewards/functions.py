@@ -119,8 +119,9 @@ def _find(name: str) -> tuple[ScorerSpec, MetricSpec, str]:
         if spec is not None and name in spec.measured:
             return spec, spec.measured[name], name
     begin, _, metric = name.rpartition("/")
-    spec = find_scorer(begin) if begin in SCORERS else find_scorer(name)
-    if begin in SCORERS:  # a short name with a metric behind it
+    is_metric = begin in SCORERS and name not in SCORERS  # a short name with a metric behind it
+    spec = find_scorer(begin if is_metric else name)
+    if is_metric:
         found = f"{spec.name}/{metric}"
         if found not in spec.measured:
             raise ConfigError(f"{spec.name} has no metric {metric!r}; {near_names(found, spec.measured)}")

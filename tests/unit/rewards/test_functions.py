@@ -71,6 +71,7 @@ def test_an_answer_earns_the_same_alone_and_among_others(name):
         ("lexical/coco/cider", "take lexical/coco/rouge_l"),
         ("lexical/coco/bleu4", "figure of a whole set"),
         ("lexical/rouge", "has no metric 'rouge'"),
+        ("lexical/r2gen60", "lexical/r2gen60 has several metrics"),
         ("lexical/r2gen60/rouge_l", "vocabulary must be given"),
     ],
 )
