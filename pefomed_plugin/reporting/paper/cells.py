@@ -16,7 +16,7 @@ from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, Stages, p
 from ..comparison.paper_rivals import PublishedModel
 from ..table import FIGURE, HIGHER, TEXT, Cell, Column, Table
 from .material import COMPUTED, Material, Place
-from .notes import judge_note, notice_of, scorers_note
+from .notes import beside_papers, judge_note, papers_note, scorers_note
 from .plan import ROWS
 
 VQA_SETS = {"vqa_rad": "VQA-RAD", "slake": "SLAKE", "path_vqa": "PathVQA"}
@@ -26,10 +26,6 @@ METRICS = {"meteor": "METEOR", "rouge_l": "ROUGE-L", "cider": "CIDEr"}
 LEVELS = tuple(f"level {level}" for level in range(5))
 MEASURED_BY = "accuracy measured by"
 """Column of table 2 with the evaluation of a row."""
-IN_BRACKETS = (
-    "In brackets: the paper's figure; behind \u00b1 the SD over runs or raters. How our runs depart from the paper's: "
-    "departures.md."
-)
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ def cell(row: Row, dataset: str, column: str, material: Material) -> Cell:
         value = row.published.figures.get(dataset, {}).get(column)
         return Cell(value, reason="" if value is not None else "not printed", digits=_digits(column))
     place = row.places.get(dataset)
-    paper = paper_figure(dataset, row.of, column, row.stages) if row.of else None
+    paper = paper_figure(dataset, row.of, column, row.stages) if row.of and material.papers else None
     if place is None:
         return Cell(None, reason="no floor" if row.is_floor else "no answers")
     spec = _spec_of(row, place)
@@ -95,7 +91,11 @@ def _spec_of(row: Row, place: Place) -> ScorerSpec | None:
 def figures_table(
     title: str, names: Sequence[str], rows: Sequence[Row], columns: Mapping[tuple[str, str], str], material: Material
 ) -> Table:
-    """Rows under columns of figures; ``columns`` gives (data set, column) its header."""
+    """Rows under columns of figures; ``columns`` gives (data set, column) its header.
+
+    The paper's models are left out where the material is without the paper's figures.
+    """
+    rows = [row for row in rows if row.published is None or material.papers]
 
     def figure(key: tuple[str, str], header: str) -> Column:
         unit = "%" if key[1] in GROUPS else ""
@@ -109,8 +109,8 @@ def figures_table(
     table = Table(title, [*texts, *(figure(key, header) for key, header in columns.items())], rows)
     table.rows()  # notes what is missing
     _note_missing_floors(rows, material)
-    notes = [IN_BRACKETS, *notice_of(_each_once(places)), *scorers_note(specs), *judge_note(specs), *floor_note(rows)]
-    return replace(table, notes=notes)
+    said = [*papers_note(material, places), *scorers_note(specs), *judge_note(material, specs)]
+    return replace(table, notes=[*said, *floor_note(rows)])
 
 
 def floor_rows(rows: Sequence[Row], names: Sequence[str] = ("",)) -> list[Row]:
@@ -167,6 +167,8 @@ def ablation_tables(
     parts: Mapping[str, str],
     columns: Mapping[tuple[str, str], str],
 ) -> tuple[Table, ...]:
+    """A table for each evaluation of ``parts``, with the four rows."""
+    material = beside_papers(material, [material.row(dataset, name) for dataset in datasets for name in ROWS])
     return tuple(
         figures_table(
             f"{number}{'' if title.startswith(':') else ' '}{title}",
@@ -188,7 +190,3 @@ def _reason(place: Place, spec: ScorerSpec, column: str) -> str:
 
 def _digits(column: str) -> int:
     return 1 if column in GROUPS else 0 if column in LEVELS else 2 if column == "wasm" else 3
-
-
-def _each_once(places: Sequence[Place]) -> list[Place]:
-    return list({(place.label, place.dataset, place.folder): place for place in places}.values())

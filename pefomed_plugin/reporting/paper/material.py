@@ -130,6 +130,8 @@ class Material:
     missing: Missing
     floors: bool = True
     """Whether floors stand in the tables."""
+    papers: bool = True
+    """Whether the paper's figures stand beside ours (``notes.beside_papers``)."""
 
     def row(self, dataset: str, name: str = "both") -> Place:
         """Our answers of one row."""

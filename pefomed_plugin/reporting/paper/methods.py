@@ -19,7 +19,7 @@ from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN
 from ..results import Run
 from .cells import METRICS
 from .material import TASKS, Material, Place
-from .notes import NO_COMPARISON, notice_of, trained_parameters
+from .notes import notice_of, trained_parameters
 from .plan import DATASETS
 
 _STAGES = {"medical_caption": "Stage 1", "medical_vqa": "Stage 2", "report_generation": "Stage 2"}
@@ -30,7 +30,6 @@ def methods_text(material: Material) -> list[str]:
     there = [place for place in (material.row(dataset) for dataset in DATASETS) if place.run and place.answered]
     if not there:
         return ["No run of the row with both stages is there yet; nothing can be said of its methods."]
-    notices = [line.replace(NO_COMPARISON, "") for line in notice_of(there)]
     runs = {place.folder: place.run for place in there if place.run}
     trainings: dict[str, str] = {}
     for run in runs.values():
@@ -42,7 +41,7 @@ def methods_text(material: Material) -> list[str]:
     absent = [f"{place.dataset} ({place.reason})" for place in map(material.row, DATASETS) if place.answered is None]
     missing = f"Not part of this text: {', '.join(absent)}." if absent else ""
     paragraphs = [
-        " ".join(notices),
+        " ".join(notice_of(there)),
         " ".join(dict.fromkeys(describe_model(run) for run in runs.values())),
         " ".join(trainings) or "How the models were trained is not recorded beside these answers.",
         " ".join(dict.fromkeys(_answering(place) for place in there)),

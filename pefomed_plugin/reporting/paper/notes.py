@@ -15,20 +15,34 @@ from ..comparison.lineage import deviations, stages_of
 from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN
 from ..comparison.paper_rivals import TRAINED
 from ..results import Run
-from .material import Place
+from .material import Material, Place
 
-NO_COMPARISON = " The paper's figures are of real data: the two do not compare."
+LEFT_OUT = " The paper's figures, which are of real data, are left out."
+IN_BRACKETS = (
+    "In brackets: the paper's figure; behind \u00b1 the SD over runs or raters. How our runs depart from the paper's: "
+    "departures.md."
+)
 
 
-def notice_of(places: Sequence[Place]) -> list[str]:
-    """That the figures of these places mean nothing and do not compare, where anything of them is generated."""
+def beside_papers(material: Material, places: Iterable[Place]) -> Material:
+    """The material for a table of these places: without the paper's figures where anything of them is generated."""
+    return replace(material, papers=not notice_of(places))
+
+
+def papers_note(material: Material, places: Iterable[Place]) -> list[str]:
+    """Where the paper's figures stand, or why they do not."""
+    return [IN_BRACKETS] if material.papers else [notice + LEFT_OUT for notice in notice_of(places)]
+
+
+def notice_of(places: Iterable[Place]) -> list[str]:
+    """That the figures of these places mean nothing, where anything of them is generated."""
     there = [(place, place.run) for place in places if place.run and place.answered]
     data: dict[str, str] = {}
     for place, run in there:
         data.update(run.origins.of(place.dataset).data)
     model = TINY if any(run.origins.model == TINY for _, run in there) else REAL
     notice = Origins(data, model).notice
-    return [notice + NO_COMPARISON] if notice else []
+    return [notice] if notice else []
 
 
 def scorers_note(specs: Iterable[ScorerSpec | None]) -> list[str]:
@@ -66,11 +80,11 @@ def trained_parameters(run: Run) -> int | None:
     return read_model_size(ModelConfig(**{**given, "vit": vit, "llama_model": str(llama or "")})).trained
 
 
-def trained_in_words(places: Sequence[Place]) -> str:
+def trained_in_words(material: Material, places: Iterable[Place]) -> str:
     """The same for a table, with the paper's; of several runs each once."""
     counts = dict.fromkeys(trained_parameters(place.run) for place in places if place.run)
     ours = ", ".join("not known" if count is None else f"{count / 1e6:.2f}M" for count in counts)
-    return f"{ours or 'no run'} ({TRAINED})"
+    return f"{ours or 'no run'} ({TRAINED})" if material.papers else ours
 
 
 def words_of(of: str, places: Iterable[Place]) -> str:
@@ -82,7 +96,9 @@ def words_of(of: str, places: Iterable[Place]) -> str:
     return f"{' / '.join(others)} (paper: GPT-4)" if others else "GPT-4"
 
 
-def judge_note(specs: Sequence[ScorerSpec | None]) -> list[str]:
-    """Who judged, where it was not GPT-4 as in the paper."""
+def judge_note(material: Material, specs: Iterable[ScorerSpec | None]) -> list[str]:
+    """Who judged, where it was not GPT-4 as in the paper, whose figures stand beside."""
+    if not material.papers:
+        return []
     others = dict.fromkeys(spec.title for spec in specs if spec and spec.repeated == RUN and spec.paper != GPT4_JUDGE)
     return [f"Ours {title}, the paper's by GPT-4: figures of different judges do not compare." for title in others]

@@ -10,28 +10,34 @@ from ..comparison.evaluations import evaluate_runs
 from ..comparison.paper_figures import BOTH, GPT4_JUDGE, HUMAN, LEXICAL, paper_figure
 from ..comparison.paper_rivals import GENERATIVE, TABLE_5
 from ..table import FIGURE, Cell, Column, Table
-from .cells import IN_BRACKETS, LEVELS, METRICS, PaperTable, Row, ablation_tables, figures_table
+from .cells import LEVELS, METRICS, PaperTable, Row, ablation_tables, figures_table
 from .material import Material, Place
-from .notes import judge_note, notice_of, words_of
+from .notes import beside_papers, judge_note, papers_note, words_of
+from .plan import ROWS
 
 
 def table_5(material: Material) -> PaperTable:
     """Report metrics of models on IU-Xray."""
+    ours = material.row("iu_xray")
+    others = [places["iu_xray"] for _, places in material.models if "iu_xray" in places]
+    material = beside_papers(material, [ours, *others])
     rows = [Row((model.name, model.kind, "paper"), {}, "", published=model) for model in TABLE_5]
-    rows.append(Row(("PeFoMed", GENERATIVE, "ours (paper)"), {"iu_xray": material.row("iu_xray")}, LEXICAL, BOTH))
+    figures_of = "ours (paper)" if material.papers else "ours"
+    rows.append(Row(("PeFoMed", GENERATIVE, figures_of), {"iu_xray": ours}, LEXICAL, BOTH))
     for model, places in material.models:
         if "iu_xray" in places:
             rows.append(Row((model.name, model.kind, "answers"), {"iu_xray": places["iu_xray"]}, LEXICAL))
     columns = {("iu_xray", metric): name for metric, name in METRICS.items()}
     title = "Table 5: models on IU-Xray"
     table = figures_table(title, ("model", "type", "figures of"), rows, columns, material)
-    notes = [f"{model.name}: {model.note}." for model in TABLE_5 if model.note]
+    notes = [f"{model.name}: {model.note}." for model in TABLE_5 if model.note and material.papers]
     return PaperTable(5, (replace(table, notes=[*table.notes, *notes]),))
 
 
 def table_6(material: Material) -> PaperTable:
     """What people and the judge give the reports that people rated."""
     place = material.row("iu_xray")
+    material = beside_papers(material, [place])
     found = (
         evaluate_runs([replace(place.run, answered={place.answered.key: place.answered})])
         if place.run and place.answered
@@ -41,7 +47,8 @@ def table_6(material: Material) -> PaperTable:
     rated = {row.scorer: row for evaluations in found for row in evaluations.rows if row.among is not None}
 
     def content(of: str, column: str) -> Cell:
-        paper = paper_figure("iu_xray", of, column, BOTH, "" if of == HUMAN else "rated")
+        among = "" if of == HUMAN else "rated"
+        paper = paper_figure("iu_xray", of, column, BOTH, among) if material.papers else None
         spec, people = place.scorer(of), place.scorer(HUMAN)
         row = (rated.get(spec.name) or by_spec.get(spec.name)) if spec else None
         if spec is None:
@@ -63,14 +70,15 @@ def table_6(material: Material) -> PaperTable:
     people = place.answered.figures.get("human/report", {}) if place.answered else {}
     rated_of_ours = people.get("overall", {}).get("n")
     scope = [f"People rated {people['scope']}."] if people.get("scope") else []
-    scope += [f"Ours are {rated_of_ours:,} reports, the paper's 100."] if rated_of_ours else []
-    notes = [IN_BRACKETS, *scope, *notice_of([place]), *judge_note([place.scorer(GPT4_JUDGE)])]
+    scope += [f"Ours are {rated_of_ours:,} reports, the paper's 100."] if rated_of_ours and material.papers else []
+    notes = [*papers_note(material, [place]), *scope, *judge_note(material, [place.scorer(GPT4_JUDGE)])]
     return PaperTable(6, (replace(table, notes=notes),))
 
 
 def table_7(material: Material) -> PaperTable:
     """Levels that the judge gives the whole test set, in numbers and percent."""
     place = material.row("iu_xray")
+    material = beside_papers(material, [place])
     row = Row(("reports",), {"iu_xray": place}, GPT4_JUDGE, BOTH)
     columns = {("iu_xray", level): level for level in LEVELS}
     numbers = figures_table("", ("",), [row], {**columns, ("iu_xray", "wasm"): "WASM"}, material)
@@ -92,7 +100,7 @@ def table_7(material: Material) -> PaperTable:
         for at, column in enumerate(numbers.columns)
     ]
     title = "Table 7: levels of the reports of the whole test set"
-    return PaperTable(7, (Table(title, table_columns, rows, [*numbers.notes, *_sizes(place)]),))
+    return PaperTable(7, (Table(title, table_columns, rows, [*numbers.notes, *_sizes(material, place)]),))
 
 
 def table_10(material: Material) -> PaperTable:
@@ -108,11 +116,14 @@ def table_11(material: Material) -> PaperTable:
     columns = {("iu_xray", column): name for column, name in zip((*LEVELS, "wasm"), (*LEVELS, "WASM"))}
     parts = {GPT4_JUDGE: ": levels by GPT-4 on IU-Xray"}
     tables = ablation_tables(material, "Table 11", ("iu_xray",), parts, columns)
-    sizes = _sizes(material.row("iu_xray"))
+    material = beside_papers(material, [material.row("iu_xray", name) for name in ROWS])
+    sizes = _sizes(material, material.row("iu_xray"))
     return PaperTable(11, tuple(replace(table, notes=[*table.notes, *sizes]) for table in tables))
 
 
-def _sizes(place: Place) -> list[str]:
+def _sizes(material: Material, place: Place) -> list[str]:
     """How many reports the counts are of, where it is another number than the paper's."""
+    if not material.papers:
+        return []
     ours, papers = len(place.answered.predictions) if place.answered else 0, describe(place.dataset).splits["test"]
     return [f"Counts are of {ours:,} reports here, and of {papers:,} in the paper."] if ours not in (0, papers) else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...scoring.breakdown import GroupMean, label_of
@@ -15,7 +15,6 @@ from ..leaks import parting_axis
 from ..table import FIGURE, HIGHER, Cell, Column, Table
 from .cells import (
     EVALUATIONS,
-    IN_BRACKETS,
     MEASURED_BY,
     VQA_SETS,
     PaperTable,
@@ -27,19 +26,23 @@ from .cells import (
     floor_rows,
 )
 from .material import Material, Place
-from .notes import judge_note, notice_of, scorers_note, trained_in_words, words_of
+from .notes import beside_papers, judge_note, papers_note, scorers_note, trained_in_words, words_of
+from .plan import ROWS
 
 
 def table_2(material: Material) -> PaperTable:
     """Models on the three data sets: the paper's, ours, and whose answers were imported or asked for."""
+    ours = {name: material.row(name) for name in VQA_SETS}
+    others = [place for _, places in material.models for name, place in places.items() if name in VQA_SETS]
+    material = beside_papers(material, [*ours.values(), *others])
+    figures_of = "ours (paper)" if material.papers else "ours"
     rows = [
         Row((model.name, model.kind, model.protocol, model.trained or "not printed", "paper"), {}, "", published=model)
         for model in TABLE_2
     ]
-    ours = {name: material.row(name) for name in VQA_SETS}
-    trained = trained_in_words([*ours.values()])
+    trained = trained_in_words(material, ours.values())
     rows += [
-        Row(("PeFoMed", GENERATIVE, words_of(of, ours.values()), trained, "ours (paper)"), ours, of, BOTH)
+        Row(("PeFoMed", GENERATIVE, words_of(of, ours.values()), trained, figures_of), ours, of, BOTH)
         for of in EVALUATIONS
     ]
     rows += _further("PeFoMed", GENERATIVE, trained, "ours", ours)
@@ -57,7 +60,7 @@ def table_2(material: Material) -> PaperTable:
     table = figures_table("Table 2: models on VQA-RAD, SLAKE and PathVQA", names, rows, columns, material)
     notes = [f"{model.name}: {model.note}." for model in TABLE_2 if model.note]
     notes.append("The paper's rows are its table 2; the protocols differ, and token recall is no exact match.")
-    return PaperTable(2, (replace(table, notes=[*table.notes, *notes]),))
+    return PaperTable(2, (replace(table, notes=[*table.notes, *(notes if material.papers else [])]),))
 
 
 def leak_table(material: Material) -> PaperTable | None:
@@ -80,17 +83,28 @@ def leak_table(material: Material) -> PaperTable | None:
 
 
 def breakdown_table(
-    material: Material, number: int, axis: str, groups: Mapping[str, str], title: str, dataset: str = "vqa_rad"
+    material: Material,
+    number: int,
+    axis: str,
+    groups: Mapping[str, str],
+    title: str,
+    dataset: str = "vqa_rad",
+    said: Sequence[str] = (),
 ) -> PaperTable:
-    """Tables 3 and 4: VQA-RAD by phrase type or organ, under the three evaluations."""
+    """Tables 3 and 4: VQA-RAD by phrase type or organ, under the three evaluations.
+
+    Args:
+        said: of the paper's figures, where they stand.
+    """
     place = material.row(dataset)
+    material = beside_papers(material, [place])
     rows = [Row((words_of(of, [place]),), {dataset: place}, of, BOTH) for of in EVALUATIONS]
     rows += [replace(row, labels=(f"{row.labels[0]}, {words_of(row.of, [place])}",)) for row in floor_rows(rows)]
     found = {(row.of, row.is_floor): _cells(row.places[dataset], row.of, axis) for row in rows}
     there = [group for cells in found.values() for group in cells]
 
     def content(row: Row, group: str) -> Cell:
-        paper = paper_figure(dataset, row.of, group, row.stages)
+        paper = paper_figure(dataset, row.of, group, row.stages) if material.papers else None
         own = found[(row.of, row.is_floor)].get(group)
         if own is not None:
             shown = Cell(own.value, sd=own.sd, digits=1, reason="" if own.value is not None else "nothing scored")
@@ -108,8 +122,8 @@ def breakdown_table(
     table = Table(title, [Column("evaluation", lambda row: row.labels[0]), *columns], rows)
     table.rows()
     specs = [place.scorer(of) for of in EVALUATIONS]
-    notes = [IN_BRACKETS, *notice_of([place]), *scorers_note(specs), *judge_note(specs), *floor_note(rows)]
-    return PaperTable(number, (replace(table, notes=notes),))
+    notes = [*papers_note(material, [place]), *scorers_note(specs), *judge_note(material, specs), *floor_note(rows)]
+    return PaperTable(number, (replace(table, notes=[*notes, *(said if material.papers else ())]),))
 
 
 def table_8(material: Material) -> PaperTable:
@@ -125,6 +139,7 @@ def table_9(material: Material) -> PaperTable:
     columns = {("vqa_rad", group): group for group in GROUPS}
     parts = {EXACT_MATCH: "(a): VQA-RAD, exact match", GPT4_JUDGE: "(b): VQA-RAD, GPT-4"}
     tables = ablation_tables(material, "Table 9", ("vqa_rad",), parts, columns)
+    material = beside_papers(material, [material.row("vqa_rad", name) for name in ROWS])
     people = [row for row in ablation_rows(material, ("vqa_rad",), HUMAN) if row.stages == BOTH]
     last = figures_table("Table 9 (c): VQA-RAD, people", ("stages",), people, columns, material)
     return PaperTable(9, (*tables, last))

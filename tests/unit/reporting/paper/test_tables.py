@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pefomed_plugin.reporting.latex import to_latex
 from pefomed_plugin.reporting.paper.document import paper_tables
 from pefomed_plugin.reporting.paper.material import read_material
 from pefomed_plugin.reporting.paper.notes import departures_of
+from pefomed_plugin.reporting.rendering import to_csv, to_markdown
 from pefomed_plugin.reporting.table import Table
 from pefomed_plugin.scoring.files import write_scores
 from pefomed_plugin.scoring.leaks import SampleLeaks, TrainingFacts, write_leaks
@@ -127,14 +129,57 @@ def test_a_row_that_its_own_configuration_contradicts_is_named(tmp_path: Path) -
     assert "its own configuration says that its stages are 2" in line
 
 
-def test_generated_data_stand_beside_no_figure_of_the_paper_without_a_word(tmp_path: Path) -> None:
-    study(tmp_path, producer={"origin": {"data": {"vqa_rad": "generated"}, "model": "tiny"}})
+PAPERS = re.compile(r"\(\d|\(paper|[Pp]aper's (?!figures, which)|MUMC|56\.63M \(")
+"""Figures of the paper in a table's text."""
+LEFT_OUT = re.compile(r"^Not a result: .*The paper's figures, which are of real data, are left out\.$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        {"data": {"vqa_rad": "generated"}, "model": "tiny"},
+        {"data": {"vqa_rad": "generated"}, "model": "real"},
+        {"data": {"vqa_rad": "real"}, "model": "tiny"},
+    ],
+)
+def test_no_figure_of_the_paper_stands_beside_generated_data_or_the_tiny_model(tmp_path: Path, origin: dict) -> None:
+    judged(study(tmp_path, producer={"origin": origin}))
     for table in paper_tables(material(tmp_path)):
-        for part in table.parts:
-            holds_ours = any("(" in text and text[0].isdigit() for row in part.texts() for text in row[1:])
-            said = any("do not compare" in note for note in part.notes)
-            assert said or not holds_ours, part.title
-    assert any("do not compare" in note for note in of(paper_tables(material(tmp_path)), 9).notes)
+        text = "\n\n".join(map(to_markdown, table.parts))
+        if table.number in (2, 3, 4, 9):
+            assert PAPERS.findall(text) == [] and "Beside" not in text, text
+            assert len(LEFT_OUT.findall(text)) == len(table.parts), text
+            assert PAPERS.findall(to_latex(table.parts[0]).split("tabular")[1]) == []
+            assert "paper" not in to_csv(table.parts[0]).splitlines()[0]
+        elif table.number not in (1, 12):  # of other data sets, of which no answers are there
+            assert PAPERS.findall(text) and not LEFT_OUT.findall(text), text
+
+
+@pytest.mark.parametrize("place", ["row", "model"])
+def test_one_generated_run_of_a_table_is_enough(tmp_path: Path, place: str) -> None:
+    study(tmp_path)
+    made = rows(producer={"origin": {"data": {"vqa_rad": "generated"}, "model": "real"}})
+    other = str(make_run(tmp_path / "other", made))
+    if place == "row":
+        found = material(tmp_path, runs={"vqa_rad": {"both": str(tmp_path / "both"), "none": other}})
+    else:
+        found = material(tmp_path, models={"Invented": {"kind": "LLM", "answers": {"vqa_rad": other}}})
+    shown = {
+        table.number: bool(PAPERS.findall("\n\n".join(map(to_markdown, table.parts)))) for table in paper_tables(found)
+    }
+    assert {number for number in (2, 3, 4, 9) if not shown[number]} == ({9} if place == "row" else {2})
+
+
+def test_reports_of_the_tiny_model_stand_beside_no_figure_of_the_paper(tmp_path: Path) -> None:
+    producer = {"origin": {"data": {"iu_xray": "real"}, "model": "tiny"}}
+    made = [replace(row, dataset="iu_xray", task="report", producer=producer) for row in rows()]
+    both = str(make_run(tmp_path / "both", made, []))
+    rate(tmp_path / "both/results/iu_xray-test", made, "judge/report/gpt-4o", [[4, 3, 2, 1, 0, 4, 3, 2]])
+    for table in paper_tables(material(tmp_path, runs={"iu_xray": {"both": both}})):
+        text = "\n\n".join(map(to_markdown, table.parts))
+        if table.number in (5, 6, 7, 10, 11):
+            assert PAPERS.findall(text) == [] and "in the paper" not in text, text
+            assert len(LEFT_OUT.findall(text)) == len(table.parts), text
 
 
 def test_a_changed_answer_changes_the_figures_and_takes_the_judges_verdicts_away(tmp_path: Path) -> None:
