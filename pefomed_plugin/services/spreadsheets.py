@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any, NamedTuple, TextIO
 from zipfile import ZipFile
 
@@ -42,6 +43,8 @@ _LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\r\x0e-\x1f\ufffe\uffff]")
 """Characters that XML cannot hold, or changes."""
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?\bref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
+_NOTES = re.compile(r"^xl/(?:comments|threadedComments)[^/]*(?:/[^/]*)?\.xml$")
+_NOTED = re.compile(rb'<(?:\w+:)?(?:comment|threadedComment)\s[^>]*?\bref="([A-Z]+[0-9]+)"')
 OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
 
@@ -140,6 +143,14 @@ def merged_cells(content: bytes) -> list[Merged]:
         left, top, right, bottom = range_boundaries(match.decode("ascii"))
         found.append(Merged(left, top, right, bottom, match.decode("ascii")))
     return sorted(found, key=lambda cells: (cells.top, cells.left))
+
+
+def noted_cells(path: Path) -> list[str]:
+    """Cells of a workbook that somebody pinned a note or a comment to, which is no part of the cell, in their order."""
+    with ZipFile(path) as packed:
+        parts = [packed.read(name) for name in packed.namelist() if _NOTES.search(name)]
+    found = {name.decode("ascii") for part in parts for name in _NOTED.findall(part)}
+    return sorted(found, key=lambda name: (int(name.lstrip(ascii_uppercase)), name))
 
 
 def set_text(cell: Any, text: str) -> None:

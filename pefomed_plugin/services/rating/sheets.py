@@ -17,7 +17,16 @@ from ...errors import DataError, one_line
 from ...input_files import read_bytes
 from ...storage import write_text
 from ..console import say_once
-from ..spreadsheets import guarded, opened_workbook, rows_of, unguarded, write_csv_row
+from ..spreadsheets import (
+    guarded,
+    merged_cells,
+    noted_cells,
+    opened_workbook,
+    rows_of,
+    source_of,
+    unguarded,
+    write_csv_row,
+)
 
 COLUMNS = ("item", "question", "reference", "answer", "rating", "comment", "rubric")
 SIDE_COLUMNS = ("item", "question", "reference", "answer A", "answer B", "choice", "comment", "rubric")
@@ -116,8 +125,17 @@ def _read_workbook(path: Path) -> list[SheetRow]:
         added = [name for name in book.sheetnames if name not in (INSTRUCTIONS, RATINGS, LONG_TEXTS)]
         if added:
             say_once(f"{path}: not read: the sheet(s) {', '.join(added)}")
+        merged = [cells for cells in merged_cells(source_of(book[RATINGS])) if cells.bottom > 1]
+        if merged:
+            shown = ", ".join(cells.name for cells in merged)
+            raise DataError(
+                f"{path}: merged cells ({shown}) hold what one row says; unmerge them, and fill in each row"
+            )
         rest = _read_long_texts(book[LONG_TEXTS]) if LONG_TEXTS in book.sheetnames else {}
         lines = [list(line) for line in rows_of(book[RATINGS])]
+    notes = noted_cells(path)
+    if notes:
+        say_once(f"{path}: not read: notes on the cells {', '.join(notes)}. What is to be kept belongs into comment")
     header = list(map(str, lines[0])) if lines else []
     item = header.index("item") if "item" in header else 0
     for line in lines[1:]:

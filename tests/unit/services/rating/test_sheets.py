@@ -193,3 +193,19 @@ def test_an_answer_longer_than_pythons_field_limit_reads_back(tmp_path):
     row = SheetRow("item", "q", "r", "long " * 40_000)
     write_csv(tmp_path / "a.csv", [row])
     assert read_sheet(tmp_path / "a.csv")[0].texts == row.texts
+
+
+def test_notes_on_cells_are_named_and_merged_cells_refused(tmp_path, capsys):
+    """A note is no part of its cell, and of merged cells one row alone has the rating."""
+    path = tmp_path / "rater01.xlsx"
+    write_workbook(path, [SheetRow(str(number), "", "normal", "normal", 4) for number in range(3)], REPORT)
+    book = openpyxl.load_workbook(path)
+    sheet = book["Ratings"]
+    sheet["E3"].comment = openpyxl.comments.Comment("unsure", "me")
+    book.save(path)
+    assert len(read_sheet(path)) == 3
+    assert "notes on the cells E3. What is to be kept" in capsys.readouterr().err
+    sheet.merge_cells("E2:E4")
+    book.save(path)
+    with pytest.raises(DataError, match=r"merged cells \(E2:E4\).*unmerge them"):
+        read_sheet(path)
