@@ -113,10 +113,22 @@ _REMEDIES = {
 }
 
 
+_NO_TEXT = {
+    b"\x1f\x8b": "it is packed with gzip; unpack it, for example with gzip -dc",
+    b"PK\x03\x04": "it is a zip archive, or a workbook; unpack it, or save it as text",
+    b"\xff\xfe\0\0": "it is UTF-32, not UTF-8; convert the file: iconv -f utf-32 -t utf-8",
+    b"\xff\xfe": "it is UTF-16, not UTF-8; convert the file: iconv -f utf-16 -t utf-8",
+    b"\xfe\xff": "it is UTF-16, not UTF-8; convert the file: iconv -f utf-16 -t utf-8",
+}
+"""How files begin that are no UTF-8 as a whole, and what can be done."""
+
+
 def why(error: Exception) -> str:
     """What the system says of a file, and what can be done: ``Permission denied; change its permissions, ...``."""
     if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+        return next((words for start, words in _NO_TEXT.items() if error.object.startswith(start)), None) or (
+            f"byte {error.start} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+        )
     if not isinstance(error, OSError):
         return one_line(error)
     remedy = _REMEDIES.get(error.errno or 0)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from .errors import printable, quoted
+from .errors import printable, quoted, why
 from .text import without_surrogates
 
 DEEPEST = 100
@@ -117,7 +117,7 @@ def _decoded(content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise JsonFault([f"byte {error.start} is not UTF-8"]) from None
+        raise JsonFault([why(error)]) from None
 
 
 def _decode(text: str, decoder: json.JSONDecoder) -> Any:
@@ -125,12 +125,26 @@ def _decode(text: str, decoder: json.JSONDecoder) -> Any:
         value = decoder.decode(text)
         is_deep = text.count("[") + text.count("{") > DEEPEST and _is_deep(value)
     except json.JSONDecodeError as error:
-        raise JsonFault([f"not JSON ({error.msg})"], error.lineno, error.colno) from None
+        raise JsonFault([f"not JSON ({_likely(text, error) or error.msg})"], error.lineno, error.colno) from None
     except RecursionError:
         is_deep = True
     if is_deep:
         raise JsonFault([f"lists and objects more than {DEEPEST} deep within each other"])
     return value
+
+
+def _likely(text: str, error: json.JSONDecodeError) -> str:
+    """What a text that is no JSON looks like; empty where nobody knows."""
+    start = text[:64].lstrip().lower()
+    if not start:
+        return "it is empty" if not text.strip() else ""
+    if start.startswith(("<!doctype html", "<html")):
+        return "a web page, as servers send in place of a file: a login, a warning"
+    if start.startswith("version https://git-lfs"):
+        return "a Git LFS pointer; run git lfs pull"
+    if error.msg == "Extra data" and error.lineno > 1 and text[error.pos] in "{[":
+        return "JSON lines, a value on each; jq -s . makes one list of them"
+    return ""
 
 
 def _without_surrogates_in(value: Any) -> Any:

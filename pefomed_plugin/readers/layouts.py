@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Callable
 
@@ -145,11 +146,21 @@ def recognise(dataset: str, layouts: Sequence[Layout], root: Path) -> Layout:
         return found[0]
     if not found:
         wanted = [f"{layout.name}: {', '.join(layout.looks_for)}" for layout in layouts]
-        raise DataError(f"{dataset}: {root} holds none of the known layouts; looked for", wanted)
+        below = [folder for folder in _folders_of(root) if any(layout.present(folder) for layout in layouts)]
+        hint = f"; {' and '.join(map(str, below[:3]))} does: name that folder" if below else ""
+        raise DataError(f"{dataset}: {root} holds none of the known layouts{hint}; looked for", wanted)
     raise DataError(
         f"{dataset}: {root} holds {len(found)} layouts; keep one of them in this folder",
         [f"{layout.name}: {', '.join(layout.looks_for)}" for layout in found],
     )
+
+
+def _folders_of(root: Path) -> list[Path]:
+    """Folders in which a release may lie, one below the one that was named."""
+    try:
+        return sorted(path for path in islice(root.iterdir(), 1_000) if path.is_dir())[:50]
+    except OSError:
+        return []
 
 
 def inside(root: Path, relative: str) -> Path | None:

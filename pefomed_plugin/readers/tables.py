@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, one_line
+from ..errors import DataError, one_line, why
 from ..input_files import lines_of, open_input
 from ..requirements import Need
 from .layouts import Release, find, inside
@@ -39,9 +39,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 line = raw.decode("utf-8")
                 yield number, line.lstrip(_BOM) if number == 1 else line
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}, line {number}: not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
-        ) from error
+        words = why(error)  # bytes are counted within the line, which helps nobody
+        raise DataError(f"{path}, line {number}: {re.sub('^byte .* is ', '', words)}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"{path}: damaged after line {number} ({one_line(error)}); the download is incomplete, fetch the file again"

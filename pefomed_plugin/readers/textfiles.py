@@ -61,10 +61,14 @@ def read_json(path: Path, *, with_nan: bool = False) -> Any:
     try:
         value, halves = read_json_text(read_text(path), with_nan=with_nan)
     except JsonFault as fault:
-        first, *others = fault.at(str(path))
-        raise DataError(f"{first}; {_REMEDY}", others) from None
+        raise _not_json(fault.at(str(path))) from None
     tell_half_characters(str(path), halves)
     return value
+
+
+def _not_json(problems: list[str]) -> DataError:
+    first, *others = problems
+    return DataError(first if ";" in first else f"{first}; {_REMEDY}", others)
 
 
 def read_json_list(path: Path, *, with_nan: bool = False) -> list[Any]:
@@ -127,7 +131,7 @@ def read_json_lines(
                 halves += changed > 0
                 yield number, value
     if own:
-        raise DataError(f"{own[0]}; {_REMEDY}", own[1:])
+        raise _not_json(own)
     tell_half_characters(str(path), halves)
 
 

@@ -55,8 +55,26 @@ def test_only_one_module_calls_pythons_reader() -> None:
         ('{"a":' * 101 + "NaN" + "}" * 101, f"f, line 7: lists and objects more than {DEEPEST} deep within each other"),
         (f'{{"a": "{SECRET}"', "f, line 7, column 30: not JSON (Expecting ',' delimiter)"),
         (f'{{"a": "{SECRET}\n"}}', "f, line 7, column 29: not JSON (Invalid control character at)"),
-        ("", "f, line 7, column 1: not JSON (Expecting value)"),
-        (b'{"a": "\xff"}', "f, line 7: byte 7 is not UTF-8"),
+        ("", "f, line 7, column 1: not JSON (it is empty)"),
+        (
+            "<!DOCTYPE html><html>",
+            "f, line 7, column 1: not JSON (a web page, as servers send in place of a file: a login, a warning)",
+        ),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid",
+            "f, line 7, column 1: not JSON (a Git LFS pointer; run git lfs pull)",
+        ),
+        (
+            '{"a": 1}\n{"a": 2}\n',
+            "f, line 7, column 1: not JSON (JSON lines, a value on each; jq -s . makes one list of them)",
+        ),
+        ('{"a": 1} trailing', "f, line 7, column 10: not JSON (Extra data)"),
+        (b"\x1f\x8b\x08\0", "f, line 7: it is packed with gzip; unpack it, for example with gzip -dc"),
+        ("[]".encode("utf-16"), "f, line 7: it is UTF-16, not UTF-8; convert the file: iconv -f utf-16 -t utf-8"),
+        (
+            b'{"a": "\xff"}',
+            "f, line 7: byte 7 is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8",
+        ),
         ('{"a": NaN, "a": 2,,}', "f, line 7, column 19: not JSON (Expecting property name enclosed in double quotes)"),
     ],
 )

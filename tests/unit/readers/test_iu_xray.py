@@ -240,7 +240,7 @@ def test_a_declaration_cannot_hide_in_another_encoding(tmp_path: Path) -> None:
     path = write_openi(tmp_path, 9, "CXR9_IM-0001-1001")
     hostile = '<!DOCTYPE e [<!ENTITY x "y">]>' + path.read_text(encoding="utf-8").partition("?>")[2]
     path.write_bytes(hostile.encode("utf-16"))
-    assert "9.xml: byte 0 is not UTF-8" in message(tmp_path)
+    assert "9.xml: it is UTF-16, not UTF-8" in message(tmp_path)
 
 
 def test_kaggle_joins_reports_and_images(tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ def test_no_layout_says_what_was_looked_for(tmp_path: Path) -> None:
     assert caught.value.problems == ("one: {train,val}.txt", "two: data/*.csv")
 
 
+def test_a_release_one_folder_below_is_named(tmp_path: Path) -> None:
+    """As archives unpack: the folder that was named holds the release's folder."""
+    (tmp_path / "Slake1.0").mkdir()
+    (tmp_path / "Slake1.0" / "train.json").touch()
+    with pytest.raises(DataError, match=f"{tmp_path}/Slake1.0 does: name that folder"):
+        recognise("made-up", [Layout("a", ("train.json",), _read)], tmp_path)
+
+
 def test_two_layouts_are_an_error_unless_one_rules_the_other_out(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.txt")
     write_lines(tmp_path / "data/x.csv")
