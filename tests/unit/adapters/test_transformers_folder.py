@@ -51,8 +51,16 @@ def tokenizers() -> tuple[Any, Any]:
     return Tokenizer.from_str(json.dumps(found.content)), load_tokenizer(LLAMA)
 
 
+OWN_TOKENS = ("<unk>", "<0x00>", "<ImageHere>")
+"""The image token's place under both its names, and padding: the template takes them apart in what is asked."""
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(lambda text: not text.startswith(" ")))
+@given(
+    st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(
+        lambda text: not text.startswith(" ") and not any(token in text for token in OWN_TOKENS)
+    )
+)
 def test_ids_of_any_text(tokenizers: tuple[Any, Any], text: str) -> None:
     theirs, ours = tokenizers
     assert theirs.encode(text, add_special_tokens=False).ids == ours.encode(text)
@@ -60,10 +68,8 @@ def test_ids_of_any_text(tokenizers: tuple[Any, Any], text: str) -> None:
 
 def test_every_piece_of_the_vocabulary_by_itself(tokenizers: tuple[Any, Any]) -> None:
     theirs, ours = tokenizers
-    special = ("<unk>", "<0x00>")  # the image token's place, and padding
-    for text in [text for text in theirs.get_vocab() if not text.startswith("\u2581") and text not in special]:
-        if text != "<ImageHere>":
-            assert theirs.encode(text, add_special_tokens=False).ids == ours.encode(text), text
+    for text in [text for text in theirs.get_vocab() if not text.startswith("\u2581") and text not in OWN_TOKENS]:
+        assert theirs.encode(text, add_special_tokens=False).ids == ours.encode(text), text
 
 
 def test_a_tokenizer_without_bytes_is_refused(tmp_path: Path) -> None:
@@ -157,8 +163,9 @@ def test_what_would_be_dropped_or_guessed_is_refused(messages: Any, said: str) -
     template = chat_template(PROMPT_TEMPLATES, "vqa", LLAMA2_CHAT.turn, "</s>", "<s>")
     with pytest.raises(ValueError, match=said):
         rendered(template, messages)
-    with pytest.raises(ValueError, match="no tools"):
-        rendered(template, asked("Is it?"), tools=[{}])
+    for more in ({"tools": [{}]}, {"documents": [{"text": "a"}]}):
+        with pytest.raises(ValueError, match="no tools and reads no documents"):
+            rendered(template, asked("Is it?"), **more)
 
 
 def test_a_task_is_named_as_the_server_takes_it() -> None:
