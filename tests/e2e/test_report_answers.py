@@ -270,6 +270,26 @@ def test_texts_that_are_written_from_right_to_left_are_laid_out_so(
         assert page.locator(place).first.evaluate("(node) => getComputedStyle(node).direction") == "rtl"
 
 
+def test_an_answer_without_a_letter_is_told_and_is_another_than_none(
+    tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    rows = [replace(row, prediction=said) for row, said in zip(answers([False] * 4), ("", " \n", None, "another"))]
+    write_report([read_run(make_run(tmp_path / "run", rows))], tmp_path / "page.html")
+    page = open_page((tmp_path / "page.html").as_uri())
+    wanted = ["\u2717 empty answer", "\u2717 empty answer", "\u2717 no answer", "\u2717 another"]
+    assert page.locator(".card dd:last-of-type").all_inner_texts() == wanted
+    page.keyboard.press("t")
+    assert [text for text in page.locator("td.missing").all_inner_texts()] == wanted[:3]
+
+
+def test_a_name_that_turns_the_direction_of_text_turns_no_other(tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    rows = [replace(row, images=("\u202egnp.\u0646\u0639.png",)) for row in answers([True] * 2)]
+    write_report([read_run(make_run(tmp_path / "run", rows))], tmp_path / "page.html")
+    page = open_page((tmp_path / "page.html").as_uri())
+    name, own = (page.locator(".card .source bdi").nth(at).bounding_box() for at in range(2))
+    assert name["x"] < own["x"] or name["y"] < own["y"], "the file, then the id"
+
+
 def test_the_browser_guards_texts_as_our_sheets_do(page: Page) -> None:
     from pefomed_plugin.services.spreadsheets import guarded
 

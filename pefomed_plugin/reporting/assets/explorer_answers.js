@@ -119,8 +119,11 @@ function card(at, position) {
 // File and id, small, on every card.
 function source(sample) {
   const parts = [...sample.files, ...(sample.question ? [sample.id] : [])];  // without a question the id is the heading
-  return parts.length ? make("p", { class: "source" }, ...parts.flatMap((part, at) => at ? [" · ", ...wrapped(part)] : wrapped(part))) : null;
+  return parts.length ? make("p", { class: "source" }, ...inALine(parts)) : null;
 }
+
+// Names in a line; each keeps its own direction, so that one written from right to left turns no other around.
+function inALine(parts) { return parts.flatMap((part, at) => [at ? " · " : "", make("bdi", {}, ...wrapped(part))]); }
 
 const BLOCKS_KEPT = 12;
 const blocks = new Map();
@@ -166,6 +169,9 @@ function markScorer() {
 
 const MARKS = { right: "✓ ", wrong: "✗ ", unscored: "" };
 
+// What stands where a model said nothing: there is no answer, or one without a letter; otherwise null.
+const nothingSaid = (said) => said === null ? "no answer" : said.trim() ? null : "empty answer";
+
 // Reference, then the answer of each run with its verdict; runs that answered the same share a line.
 function answers(sample) {
   if (!data.texts) return null;
@@ -180,8 +186,8 @@ function answers(sample) {
   const list = make("dl", { class: "answers" + (data.runs.length > 1 ? " of-runs" : "") },
     ...(sample.answer ? [make("dt", {}, "Reference"), make("dd", { dir: "auto" }, sample.answer)] : []));
   for (const { said, verdict, sure, names } of lines.values()) {
-    list.append(make("dt", {}, ...(data.runs.length > 1 ? wrapped(names.join("; ")) : ["Model"])), said === null
-      ? make("dd", { class: "missing" }, MARKS[verdict] + "no answer")
+    list.append(make("dt", {}, ...(data.runs.length > 1 ? wrapped(names.join("; ")) : ["Model"])), nothingSaid(said)
+      ? make("dd", { class: "missing" }, MARKS[verdict] + nothingSaid(said))
       : make("dd", { dir: "auto", class: verdict === "unscored" ? "" : "is-" + verdict }, MARKS[verdict] + said));
     if (sure !== undefined) list.append(make("dt", {}, "Confidence"), make("dd", { title: "how probable the model itself holds this answer; not calibrated" }, sure.toFixed(2)));
   }
@@ -222,7 +228,7 @@ function tableRow(at, position) {
     cell({}, ...wrapped(sample.id), ...sample.files.map((file) => make("div", { class: "source" }, ...wrapped(file)))),
     ...(data.texts ? [cell({ dir: "auto" }, sample.question || ""), cell({ dir: "auto" }, sample.answer), ...data.runs.map((_, run) => {
       const said = sample.runs[run], verdict = said && binary >= 0 ? verdictOf(sample, binary, run) : "unscored";
-      return said ? cell({ dir: "auto", class: said[0] === null ? "missing" : verdict === "unscored" ? "" : "is-" + verdict }, MARKS[verdict] + (said[0] === null ? "no answer" : said[0])) : cell({}, "–");
+      return said ? cell({ dir: "auto", class: nothingSaid(said[0]) ? "missing" : verdict === "unscored" ? "" : "is-" + verdict }, MARKS[verdict] + (nothingSaid(said[0]) || said[0])) : cell({}, "–");
     })] : []),
     cell({}, score === null ? "–" : String(score)));
 }

@@ -12,7 +12,7 @@ function openDetail(position, how = "push") {
   $("detail-body").replaceChildren(make("div", { class: "detail" + (data.images ? "" : " no-image") },
     data.images ? make("div", { class: "seen" }, mapped(sample, imageOf(sample)), fullLinks(sample)) : null,
     make("div", { class: "text" }, question(sample, "detail-question"), answers(sample), looked(sample), scoresOf(sample),
-      make("p", { class: "small" }, ...[...sample.files, sample.id, data.sets[sample.set].key].flatMap((part, at) => at ? [" · ", ...wrapped(part)] : wrapped(part))), tags(sample),
+      make("p", { class: "small" }, ...inALine([...sample.files, sample.id, data.sets[sample.set].key])), tags(sample),
       make("div", { class: "steps" },
         make("button", { type: "button", onclick: () => openDetail(position - 1, "replace") }, "Previous"),
         make("button", { type: "button", onclick: () => openDetail(position + 1, "replace") }, "Next"), link,

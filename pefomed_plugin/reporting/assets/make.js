@@ -38,7 +38,7 @@ function setUpTheme() {
 
 // A table wider than its place says that it scrolls, as long as it does. In its place where it stands already, otherwise
 // both are given back.
-const widthObserver = new ResizeObserver((entries) => { for (const { target } of entries) saysWhether(target.closest("[tabindex]")); });
+const widthObserver = new ResizeObserver((entries) => { for (const { target } of entries) saysWhether(target.closest("[tabindex]") || target); });
 
 function saysWhether(wrap) {
   const note = wrap.previousElementSibling;

@@ -209,9 +209,13 @@ def _read(path: Path) -> list[dict[str, Any]]:
             break
         try:
             content = parse_json(line)
+            if not isinstance(content, dict):
+                raise TypeError(line)
             numbers = [value for key, value in content.items() if key in _NUMBERS or key.startswith(VALID)]
-            if not isinstance(content["iteration"], int) or not all(
-                value is None or isinstance(value, (int, float)) for value in numbers
+            if (
+                type(content["iteration"]) is not int
+                or content["iteration"] < 0
+                or not all(value is None or isinstance(value, (int, float)) for value in numbers)
             ):
                 raise TypeError(line)
         except (ValueError, KeyError, TypeError):
