@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from .reporting.summary import summary_panel
 from .scoring.reliance import SECTION
 from .services import outbound
 from .services.console import is_first_rank, quote_words, say, say_next, say_once, write_out_what_cannot_be_shown
+from .services.continuing import CONTINUE, RESUME, continuing_command
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
 from .services.ranks import report_errors
@@ -42,9 +42,6 @@ from .services.terminal import folded_output, lasting_output, open_closed_stream
 from .toolkit.choice import BUNDLED, CHECKOUT
 from .toolkit.start import settled
 
-RESUME = "run.resume=auto"
-CONTINUE = "PEFOMED_CONTINUE"
-"""Variable in which whoever starts the processes says how the run is continued."""
 FRESH = "start over, though the folder holds a run that is not finished (it is renamed, not deleted)"
 
 
@@ -239,23 +236,6 @@ def run_folder(composed: Composed, cfg_path: str, options: Sequence[str]) -> Run
         fresh=run_config.fresh,
         command=continuing_command(cfg_path, options),
     )
-
-
-def continuing_command(cfg_path: str, options: Sequence[str]) -> str:
-    """What continues this run, for the shell; ``pefomed train`` says its own in ``PEFOMED_CONTINUE``."""
-    told = os.environ.get(CONTINUE)
-    if told:
-        return told
-    if int(os.environ.get("GROUP_WORLD_SIZE", "1")) > 1:
-        return f"the same torchrun command on every machine, with {RESUME} among its --options"
-    processes = os.environ.get("LOCAL_WORLD_SIZE")
-    start = ["torchrun", "--nproc-per-node", processes] if processes else ["python"]
-    return quote_words([*start, sys.argv[0], "--cfg-path", cfg_path, "--options", *continuing_options(options)])
-
-
-def continuing_options(options: Sequence[str]) -> list[str]:
-    """The options of a run as they are to be when it is continued."""
-    return [*(option for option in options if not option.startswith(("run.fresh=", "run.resume="))), RESUME]
 
 
 def check_runner(name: str) -> None:

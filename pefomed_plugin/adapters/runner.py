@@ -37,6 +37,7 @@ from .exports.contents import telling_file
 from .prompting import say_other_prompts
 from .training.checkpoints import BEST
 from .training.recording import fetched_origins, record_run, storages_of, weights_file
+from .training.start_words import passes_in_words
 from .training.strategies import strategy_of
 from .training.trainer import Trainer
 
@@ -167,7 +168,7 @@ class RunnerPefomed:
             facts = gather_facts(
                 self.output_dir,
                 self.cfg.to_dict(),
-                {**trainer.state(), "samples": samples, "passes": trainer.passes()},
+                {**trainer.state(), "samples": samples, "passes": passes_in_words(trainer)},
                 Path(self.checkpoint) if self.checkpoint else None,
                 family=getattr(self.model, "family", DEFAULT_FAMILY),
                 language_folder=Path(str(self.cfg.model_cfg.get("llama_model") or "nowhere")),

@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> Output:
                 finding
                 for spec in specs
                 if tested.samples[0].task in spec.tasks
-                for finding in audit_scorer(spec, tested.samples, answers)
+                for finding in audit_scorer(spec, answers)
             ]
             if found:
                 shown += [audit_table(tested.title, found, every_figure=arguments.every_figure), ""]

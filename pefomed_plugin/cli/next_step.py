@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,10 +40,6 @@ class NextStep:
         into = f" > {quote_words([self.into])}" if self.into else ""
         made = f"mkdir -p {quote_words([self.into.parent])} && " if self.into and not self.into.parent.is_dir() else ""
         return f"{there}{made}{set_first}{quote_words(self.words)}{into}"
-
-
-NextStepOf = Callable[[argparse.Namespace, int], "NextStep | None"]
-"""None: the processes that the command started have said it."""
 
 
 def pefomed(*words: Word, folder: Path | None = None, setting: Mapping[str, str] | None = None) -> NextStep:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..readers import read_data
 from ..records import Prediction
-from ..reporting.breakdowns import break_down_answers, breakdown_table
+from ..reporting.breakdowns import Breakdown, break_down_answers, breakdown_table
 from ..reporting.figures import metrics_table
 from ..reporting.plots import MATPLOTLIB, plot_breakdowns
 from ..reporting.rendering import Shown
@@ -93,17 +93,7 @@ def run(arguments: argparse.Namespace) -> Output:
         "scorers": {spec.name: metrics["scorers"][spec.name]},
         FLOORS: {} if arguments.no_floor or spec.name not in floors else {spec.name: floors[spec.name]},
     }
-    breakdowns = []
-    if arguments.by or arguments.plot:
-        (answered,) = read_run(folder, floors=not arguments.no_floor).answered.values()
-        breakdowns = [
-            break_down_answers(answered, name, axis)
-            for name in spec.measured
-            if name in answered.scores
-            for axis in arguments.by or ["overall"]
-        ]
-        if not breakdowns:
-            say(f"note: {spec.name} scores the whole test set at once; there is nothing to break down")
+    breakdowns = _breakdowns(arguments, spec, folder) if arguments.by or arguments.plot else []
     if arguments.plot:
         plot_breakdowns(breakdowns, arguments.plot)
 
@@ -116,6 +106,20 @@ def run(arguments: argparse.Namespace) -> Output:
         f"written to {folder}",
     ]
     return Output({**metrics, "breakdowns": [asdict(breakdown) for breakdown in breakdowns]}, shown)
+
+
+def _breakdowns(arguments: argparse.Namespace, spec: ScorerSpec, folder: Path) -> list[Breakdown]:
+    """By every axis that was asked for; without any, the whole as one group."""
+    (answered,) = read_run(folder, floors=not arguments.no_floor).answered.values()
+    found = [
+        break_down_answers(answered, name, axis)
+        for name in spec.measured
+        if name in answered.scores
+        for axis in arguments.by or ["overall"]
+    ]
+    if not found:
+        say(f"note: {spec.name} scores the whole test set at once; there is nothing to break down")
+    return found
 
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:

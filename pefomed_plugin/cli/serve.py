@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..environment import EMBEDDED
 from ..errors import ConfigError, near_names
@@ -34,6 +34,26 @@ _PACKAGES = (
 _MB = 1_000_000
 
 
+class _Number(NamedTuple):
+    """An argument that is a whole number."""
+
+    option: str
+    least: int
+    default: int
+    help: str
+    unit: str = "N"
+
+
+_NUMBERS = (
+    _Number("--max-batch", 1, 16, "questions side by side (default 16)"),
+    _Number("--max-waiting", 0, 256, "others that may wait (default 256)"),
+    _Number("--max-body", 1, 32, "of a request, or a file (default 32)", "MB"),
+    _Number("--max-text-tokens", 8, 256, "of a prompt beside its images (default 256)"),
+    _Number("--image-cache", 0, 64, "images kept encoded (default 64; 0: none)"),
+    _Number("--data-parallel", 1, 1, "processes behind the port, a GPU each (default 1)"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_model_arguments(parser, required=True)
@@ -50,46 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-files", type=Path, metavar="DIR", help="requests may name image files below DIR (default: none)"
     )
-    parser.add_argument(
-        "--max-batch",
-        type=whole_number,
-        default=16,
-        metavar="N",
-        help="questions side by side (default 16)",
-    )
-    parser.add_argument(
-        "--max-waiting",
-        type=whole_number,
-        default=256,
-        metavar="N",
-        help="others that may wait (default 256)",
-    )
-    parser.add_argument(
-        "--max-body",
-        type=whole_number,
-        default=32,
-        metavar="MB",
-        help="of a request, or a file (default 32)",
-    )
-    parser.add_argument(
-        "--max-text-tokens",
-        type=whole_number,
-        default=256,
-        metavar="N",
-        help="of a prompt beside its images (default 256)",
-    )
-    parser.add_argument(
-        "--image-cache", type=whole_number, default=64, metavar="N", help="images kept encoded (default 64; 0: none)"
-    )
+    for number in _NUMBERS:
+        parser.add_argument(
+            number.option, type=whole_number, default=number.default, metavar=number.unit, help=number.help
+        )
     parser.add_argument(
         "--no-prefix-sharing", action="store_true", help="read the prefix of an image again for each question"
-    )
-    parser.add_argument(
-        "--data-parallel",
-        type=whole_number,
-        default=1,
-        metavar="N",
-        help="processes behind the port, a GPU each (default 1)",
     )
     parser.add_argument(
         "--stop-timeout",
@@ -126,17 +112,10 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
 def _check(arguments: argparse.Namespace) -> None:
     """Whatever can be known to be wrong before a model is loaded."""
     problems = []
-    least = {
-        "max_batch": 1,
-        "max_waiting": 0,
-        "max_body": 1,
-        "max_text_tokens": 8,
-        "image_cache": 0,
-        "data_parallel": 1,
-    }
-    for name, smallest in least.items():
-        if getattr(arguments, name) < smallest:
-            problems.append(f"--{name.replace('_', '-')} {getattr(arguments, name)}: {smallest} or more")
+    for number in _NUMBERS:
+        given = getattr(arguments, number.option[2:].replace("-", "_"))
+        if given < number.least:
+            problems.append(f"{number.option} {given}: {number.least} or more")
     if arguments.stop_timeout < 0:
         problems.append(f"--stop-timeout {arguments.stop_timeout:g}: seconds, 0 or more")
     if arguments.default_task not in PROMPT_TEMPLATES:

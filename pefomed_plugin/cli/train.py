@@ -15,9 +15,10 @@ from contextlib import contextmanager
 
 from ..environment import variables
 from ..errors import ConfigError
-from ..launch import CONTINUE, FRESH, continuing_options
+from ..launch import FRESH
 from ..offline import RANKS, VARIABLE, is_offline
 from ..services.console import quote_words
+from ..services.continuing import CONTINUE, continuing_options
 from ..services.ending import lent
 from ..services.outbound import FLAG
 from .arguments import add_permission, add_run_arguments, count_from_1

@@ -117,7 +117,7 @@ def corrected_tables(title: str, found: Mapping[str, Mapping[str, Any]], signed:
     tables = [Table(title, _columns(rows, has_rates, signed), rows, notes)]
     of_judges = [row for row in rows if row.figures.get("sensitivity", {}).get("value") is not None]
     if of_judges:
-        tables.append(Table("How often judges say what people say", _rate_columns(of_judges), of_judges))
+        tables.append(Table("How often judges say what people say", _rate_columns(), of_judges))
     return tables
 
 
@@ -148,7 +148,7 @@ def _columns(rows: Sequence[_Row], has_rates: bool, signed: bool) -> list[Column
     return columns
 
 
-def _rate_columns(rows: Sequence[_Row]) -> list[Column]:
+def _rate_columns() -> list[Column]:
     def rate(key: str) -> Callable[[_Row], Cell]:
         return lambda row: corrected_cell(row.figures, key)
 

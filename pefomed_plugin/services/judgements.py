@@ -71,9 +71,8 @@ def write_judgements(
         "version": spec.version,
         **summarise(rubric, about, kept),
         **summarise_groups(about, kept, rubric.is_accuracy, axes_to_keep(before, spec, about, axes)),
+        **({"scope": facts["scope"]} if "scope" in facts else {}),
     }
-    if "scope" in facts:
-        figures["scope"] = facts["scope"]
     wasm = wasm_spec(spec).name
     summed_up = {wasm: wasm_figures(rubric, predictions, runs)} if wasm in before.get("scores", {}) else {}
     with as_one(folder):
@@ -86,20 +85,25 @@ def write_judgements(
                 "judges": {name: {"rubric": rubric.to_json(), **facts}},
             },
         )
-        for path in run_files(folder, name):
-            remove(path)  # of an earlier judgement, perhaps with more runs
-        for number, scores in enumerate(runs, 1):
-            write_records(score_file(folder, f"{name}.run{number}"), scores)
+        _write_runs(folder, name, runs)
         metrics = _drop_stale_juries(folder, metrics, name)
         without = drop_stale_agreement(folder, metrics)
     floors = note_floors(folder)
-    noted = {FLOORS: floors} if floors else {}
-    if without is None:
-        return {**metrics, **noted}
-    say(
-        f"{Path(folder) / METRICS}: the agreement in it is dropped, it was about other ratings; run pefomed agree again"
-    )
-    return {**without, **noted}
+    if without is not None:
+        say(
+            f"{Path(folder) / METRICS}: the agreement in it is dropped, it was about other ratings; run pefomed agree "
+            "again"
+        )
+        metrics = without
+    return {**metrics, **({FLOORS: floors} if floors else {})}
+
+
+def _write_runs(folder: Path, name: str, runs: Sequence[Sequence[Score]]) -> None:
+    """A file for each run, in place of those of an earlier judgement, which perhaps had more."""
+    for path in run_files(folder, name):
+        remove(path)
+    for number, scores in enumerate(runs, 1):
+        write_records(score_file(folder, f"{name}.run{number}"), scores)
 
 
 def _drop_stale_juries(folder: Path, metrics: dict[str, Any], judge: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from pefomed_plugin import launch
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.registration import register_all
+from pefomed_plugin.services import continuing
 from pefomed_plugin.toolkit import registry
 from tests.shipped import ROOT, YAMLS
 
@@ -130,16 +131,18 @@ def test_real_data_with_the_tiny_model(environ, tmp_path, value):
 def test_the_command_that_continues_a_run(environ):
     for name in ("PEFOMED_CONTINUE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"):
         environ.delenv(name, raising=False)
-    environ.setattr(launch.sys, "argv", ["train.py"])
+    environ.setattr(continuing.sys, "argv", ["train.py"])
     options = ["run.output_dir=out/a #1", "run.fresh=true"]
-    told = launch.continuing_command("my run.yaml", options)
+    told = continuing.continuing_command("my run.yaml", options)
     assert told == "python train.py --cfg-path 'my run.yaml' --options 'run.output_dir=out/a #1' run.resume=auto"
     environ.setenv("LOCAL_WORLD_SIZE", "4")
-    assert launch.continuing_command("a.yaml", []).startswith("torchrun --nproc-per-node 4 train.py --cfg-path a.yaml")
+    assert continuing.continuing_command("a.yaml", []).startswith(
+        "torchrun --nproc-per-node 4 train.py --cfg-path a.yaml"
+    )
     environ.setenv("GROUP_WORLD_SIZE", "2")
-    assert "on every machine" in launch.continuing_command("a.yaml", [])
+    assert "on every machine" in continuing.continuing_command("a.yaml", [])
     environ.setenv("PEFOMED_CONTINUE", "pefomed train ...")
-    assert launch.continuing_command("a.yaml", []) == "pefomed train ..."
+    assert continuing.continuing_command("a.yaml", []) == "pefomed train ..."
 
 
 def test_a_users_mistake_has_no_traceback(capsys, tmp_path):

@@ -33,7 +33,7 @@ from ..data.collating import make_collater
 from ..data.datasets import Mixture
 from ..data.sampling import PlannedBatches
 from ..data.several_images import images_a_prompt
-from ..devices import describe_precision, peak_memory_gib
+from ..devices import peak_memory_gib
 from ..prompting import prompts_of
 from .arithmetic import (
     backward,
@@ -47,6 +47,7 @@ from .arithmetic import (
 )
 from .checkpoints import CheckpointKeeper
 from .resuming import Saved, find_saved, order_of, plan_run
+from .start_words import start_lines
 from .step_log import EpochLog, NonfiniteSteps, Step, StepLog
 from .strategies import strategy_of
 from .tracking import Tracker, trackers_of
@@ -133,7 +134,8 @@ class Trainer:
             StoppedBySignal: SIGTERM or Ctrl-C came, or the terminal was closed; the checkpoint is written.
             PefomedError: too many gradients that are no finite number.
         """
-        self._say_start()
+        for line in start_lines(self):
+            say(line)
         self.model.train()
         batches = iter(self._loader())
         with trackers_of(self.options, self.describe(), self.iteration) as trackers:
@@ -260,11 +262,6 @@ class Trainer:
             **order_of(self.plan, self.options),
         }
 
-    def passes(self) -> str:
-        """How often the run goes through each data set, in words."""
-        counted = zip(self.train_sets, self.plan.passes())
-        return ", ".join(f"{train_set.name} {passes:.1f}" for train_set, passes in counted)
-
     def _load_state(self, saved: Saved) -> None:
         check_rates(self.optimizer, saved.content["optimizer"], str(saved.path))
         self.strategy.load_optimizer(self.optimizer, saved.content["optimizer"])
@@ -298,38 +295,3 @@ class Trainer:
         if self._told and number == signal.SIGINT:
             raise KeyboardInterrupt  # asked once more: without saving
         self._told = number
-
-    def _say_start(self) -> None:
-        for train_set, left_out in zip(self.train_sets, self.plan.left_out):
-            if left_out:
-                say(f"{train_set.name}: each pass leaves out {left_out} sample(s), fewer than ranks")
-        for train_set, share, passes in zip(self.train_sets, self.plan.shares, self.plan.passes()):
-            say(
-                f"{train_set.name}: {share:.0%} of the batches, {_number(passes)} passes over {len(train_set):,} "
-                f"samples in {self.options.max_epoch} epoch(s)"
-            )
-        if self.plan.asked_passes is not None and self.plan.iterations != self.plan.in_full:
-            say(
-                f"warning: run.iters_per_epoch makes {self.plan.iterations:,} iterations of the "
-                f"{self.plan.in_full:,} that datasets.*.passes ask for: the passes are those above"
-            )
-        if self.options.shares_images:
-            for number, train_set in enumerate(self.train_sets):
-                say(
-                    f"{train_set.name}: up to {self.options.questions_together(train_set.batch_size)} questions of an "
-                    f"image in a batch; a pass is {len(train_set):,} samples behind {self.plan.prefixes(number):,} "
-                    f"{'images' if getattr(train_set, 'most_images', 1) == 1 else 'sets of images'}"
-                )
-        trained = [parameter for parameter in self.own.parameters() if parameter.requires_grad]
-        say(
-            f"training {sum(parameter.numel() for parameter in trained):,} parameters in {len(trained):,} tensors on "
-            f"{self.accelerator.num_processes} x {self.accelerator.device.type} in "
-            f"{describe_precision(self.accelerator, self.options, self.own)}"
-            f"{', ' + self.strategy.words if self.strategy.words else ''}: {self.options.max_epoch} epoch(s) of "
-            f"{self.per_epoch} iterations"
-        )
-
-
-def _number(passes: float) -> str:
-    """``49.7``; of less than one the first figures, lest a short run have made none."""
-    return f"{passes:.1f}" if passes >= 1 or not passes else f"{passes:.2g}"

@@ -19,7 +19,6 @@ from .assets import Marks, embeddable, fill, read_asset, with_includes
 from .explorer_rows import public_sets, shown_file
 
 LINKED, EMBEDDED = "linked", "embedded"
-MODES = (LINKED, EMBEDDED)
 MOST_EMBEDDED_BYTES = 400_000_000
 """Of a page; browsers give up at about 500 MB of text."""
 _NAME = re.compile(r"\d{5,}\.html")

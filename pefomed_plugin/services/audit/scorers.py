@@ -43,14 +43,11 @@ class Finding:
     """Why it is off or was not run, where the figures do not say it."""
 
 
-def audit_scorer(
-    spec: ScorerSpec, samples: Sequence[Sample], answers: Mapping[str, Sequence[Prediction]], **options: Any
-) -> list[Finding]:
+def audit_scorer(spec: ScorerSpec, answers: Mapping[str, Sequence[Prediction]], **options: Any) -> list[Finding]:
     """Every figure that ``spec`` declares for the probes of a test set.
 
     Args:
-        samples: one test set.
-        answers: name of a probe -> its predictions of these samples; a probe that is not there says nothing here.
+        answers: name of a probe -> its predictions of all samples; a probe that is not there says nothing here.
         options: what ``measure`` of the scorer must be given (``vocabulary``).
     """
     found: list[Finding] = []

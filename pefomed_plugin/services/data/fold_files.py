@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ...origins import data_origin
 from ...provenance import samples_sha256
 from ...readers import Release
 from ...readers.prepared import FINGERPRINTS, SHARD_INDEX, is_prepared, is_remote, split_file
+from ...records import Sample
 from ...storage import write_json, write_text
 from ..console import quote_words
 from ..images.fingerprints import read_fingerprints
@@ -66,6 +67,7 @@ def write_folds(
     read = Counter(skip.reason for skip in release.skips)
     usable, whole = examine(release, examination, cache=fingerprints_file)
     known = read_fingerprints(fingerprints_file) if fingerprints_file.is_file() else {}
+    about = {"k": k, "by": by, "seed": seed}
     found = []
     for fold in make_folds(usable.samples, k, by, seed, known):
         folder = out / f"fold_{fold.number}"
@@ -82,11 +84,17 @@ def write_folds(
         write_prepared(parted, manifest, folder, examination)
         write_text(out / f"fold_{fold.number}.yaml", _yaml_of(config, release.dataset, folder, out, options, fold, k))
         found.append((fold, account))
-    about = {"dataset": release.dataset, "k": k, "by": by, "seed": seed}
-    said = [_record(fold, out / f"fold_{fold.number}") for fold, _ in found]
-    digest = samples_sha256(usable.samples)
-    write_json(out / FOLDS, {"kind": KIND, **about, "samples_sha256": digest, "folds": said})
+    _write_index(out, release.dataset, about, usable.samples, [fold for fold, _ in found])
     return found, Counter(whole.skipped) - read
+
+
+def _write_index(
+    out: Path, dataset: str, about: Mapping[str, Any], samples: Sequence[Sample], folds: Sequence[Fold]
+) -> None:
+    """``folds.json``: that the folds are whole, and of which samples."""
+    said = [_record(fold, out / f"fold_{fold.number}") for fold in folds]
+    digest = samples_sha256(samples)
+    write_json(out / FOLDS, {"kind": KIND, "dataset": dataset, **about, "samples_sha256": digest, "folds": said})
 
 
 def _record(fold: Fold, folder: Path) -> dict[str, Any]:

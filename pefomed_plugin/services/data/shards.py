@@ -129,11 +129,6 @@ def list_shards(folder: Path) -> list[Shard]:
     return [Shard(**shard) for shard in content["shards"]]
 
 
-def read_origin(folder: Path) -> str:
-    """Origin of the samples in a folder's shards. Raises DataError where there is no index."""
-    return str(_read_index(Path(folder)).get("origin") or REAL)
-
-
 def read_image_size(folder: Path) -> int:
     """Side of the square images in the shards of a folder, in pixels. Raises DataError where there is no index."""
     return int(_read_index(Path(folder))["plan"]["image_size_px"])

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
-SEVERITIES = (HIGH, MEDIUM, LOW)
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,7 @@ QUICK = [spec for spec in SCORERS.own.values() if not spec.name.startswith("lexi
 
 @pytest.mark.parametrize("spec", [*QUICK, *known_judges()], ids=lambda spec: spec.name)
 def test_ours_give_what_they_declare(spec):
-    samples, answers = (QUESTIONS, ASKED) if "vqa" in spec.tasks else (REPORTS, WRITTEN)
-    found = audit_scorer(spec, samples, answers)
+    found = audit_scorer(spec, ASKED if "vqa" in spec.tasks else WRITTEN)
     assert {PERFECT, EMPTY, MISSING} <= {finding.probe for finding in found}
     assert [finding for finding in found if finding.verdict != RIGHT] == []
 
@@ -93,16 +92,14 @@ def fails(predictions):
 )
 def test_a_scorer_that_counts_wrongly_is_found(wrong, off):
     found = {
-        (each.probe, each.figure)
-        for each in audit_scorer(replace(PEFOMED, **wrong), QUESTIONS, ASKED)
-        if each.verdict == OFF
+        (each.probe, each.figure) for each in audit_scorer(replace(PEFOMED, **wrong), ASKED) if each.verdict == OFF
     }
     assert off <= found
     assert (PERFECT, "open") not in found
 
 
 def test_what_a_double_count_gives():
-    (whole, *_) = audit_scorer(replace(PEFOMED, function=None, measure=counted_twice), QUESTIONS, ASKED)
+    (whole, *_) = audit_scorer(replace(PEFOMED, function=None, measure=counted_twice), ASKED)
     assert (whole.probe, whole.figure, whole.verdict) == (PERFECT, "overall", OFF)
     assert (whole.low, whole.high, whole.value) == (100.0, 100.0, 150.0)
 
@@ -114,17 +111,17 @@ def test_a_figure_of_fewer_answers_is_off():
         figures["overall"]["n"] -= 1
         return Measured({PEFOMED.name: found}, figures)
 
-    (whole, *_) = audit_scorer(replace(PEFOMED, function=None, measure=fewer), QUESTIONS, ASKED)
+    (whole, *_) = audit_scorer(replace(PEFOMED, function=None, measure=fewer), ASKED)
     assert (whole.verdict, whole.reason) == (OFF, "a figure of 5 of 6 answers")
 
 
 def test_what_is_not_counted_is_not_run_and_what_must_fall_must_fall():
-    found = audit_scorer(replace(PEFOMED, function=left_out), QUESTIONS, ASKED)
+    found = audit_scorer(replace(PEFOMED, function=left_out), ASKED)
     assert {each.verdict for each in found if each.probe == MISSING} == {NOT_RUN}
     must_fall = replace(PEFOMED, known=(Known(PERFECT, 1), Known("always yes", 0, 1, below=PERFECT)))
-    assert {each.verdict for each in audit_scorer(must_fall, QUESTIONS, ASKED)} == {RIGHT}
+    assert {each.verdict for each in audit_scorer(must_fall, ASKED)} == {RIGHT}
     stays = replace(must_fall, function=lambda rows: [Score(row.id, PEFOMED.name, "1", 1.0) for row in rows])
-    reasons = {each.reason for each in audit_scorer(stays, QUESTIONS, ASKED) if each.verdict == OFF}
+    reasons = {each.reason for each in audit_scorer(stays, ASKED) if each.verdict == OFF}
     assert reasons == {"not below 'perfect', 100"}
 
 
@@ -133,4 +130,4 @@ def test_punctuation_of_both_kinds_is_no_fault_of_a_rule_that_keeps_its_own():
     asked = [predicted(text, None, n, answer_type=OPEN).sample for n, text in enumerate(texts)]
     for spec in QUICK:
         if "vqa" in spec.tasks:
-            assert [each for each in audit_scorer(spec, asked, probe_answers(asked)) if each.verdict != RIGHT] == []
+            assert [each for each in audit_scorer(spec, probe_answers(asked)) if each.verdict != RIGHT] == []
