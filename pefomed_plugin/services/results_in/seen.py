@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from ...errors import DataError, named, quoted
 from ...input_files import open_input
@@ -25,7 +26,18 @@ LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR, OTHER = (
     "neither JSON nor a table with tabs: its first line",
 )
 _START = 2**20
-_ZIP, _GZIP, _UTF16 = b"PK", b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
+_ZIP, _UTF16 = b"PK", (b"\xff\xfe", b"\xfe\xff")
+_OTHERWISE = {
+    b"\x1f\x8b": "is packed with gzip; unpack it: gunzip {name}",
+    b"BZh": "is packed with bzip2; unpack it: bunzip2 {name}",
+    b"\xfd7zXZ": "is packed with xz; unpack it: unxz {name}",
+    b"\x28\xb5\x2f\xfd": "is packed with Zstandard; unpack it: unzstd {name}",
+    b"7z\xbc\xaf": "is a 7z archive; unpack it: 7z x {name}",
+    b"PAR1": "is Parquet; write its rows as JSON lines: pandas.read_parquet({name!r}).to_json('answers.jsonl', "
+    "orient='records', lines=True)",
+    b"\x80": "is a pickle, which could run any program and is not opened; let the project write .xlsx, .tsv or .json",
+}
+"""How a file begins that is read in another form only -> what it is, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +79,15 @@ def look_at(path: Path) -> Seen:
         raise DataError(f"{path} is a folder without res.csv and gts.csv; name the result file in it")
     with open_input(path) as file:
         start = file.read(_START)
-    if start[:2] == _GZIP:
-        raise DataError(f"{path} is packed with gzip; unpack it: gunzip {path.name}")
+    for begin, words in _OTHERWISE.items():
+        if start.startswith(begin):
+            raise DataError(f"{path} {words.format(name=path.name)}")
     if start[:2] in _UTF16:
         raise DataError(f"{path} is UTF-16; convert it: iconv -f utf-16 -t utf-8 {path.name}")
     if start[:2] == _ZIP:
         if is_inspect_archive(path):
             return Seen(ARCHIVE, frozenset())
+        _refuse_other_zip(path)
         return Seen(SHEET, frozenset(read_header(path)))
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
@@ -84,6 +98,15 @@ def look_at(path: Path) -> Seen:
         return _lines_or_object(path, text, len(start) < _START)
     first = _first_line(path).rstrip("\r\n").replace('"', "")
     return Seen(TABLE if "\t" in first else OTHER, frozenset(first.split("\t")))
+
+
+def _refuse_other_zip(path: Path) -> None:
+    """Raises DataError: a zip that is no spreadsheet, the answers perhaps within it."""
+    with open_input(path) as file, ZipFile(file) as packed:
+        names = packed.namelist()
+    if "[Content_Types].xml" not in names:
+        within = named([quoted(name, bare=True, limit=80) for name in names[:3]]) or "nothing"
+        raise DataError(f"{path} is a zip that holds {within}; unpack it, and give the file with the answers")
 
 
 def _first_of_list(path: Path, text: bytes) -> Seen:

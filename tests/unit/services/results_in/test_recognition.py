@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import lzma
+import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,13 @@ from pefomed_plugin.services.results_in import FORMATS, recognise
 from .rows import QUESTIONS, TEXTS, lines, whole, write
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "other-peoples-predictions.md"
+
+
+def zipped(name: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr(name, "{}")
+    return content.getvalue()
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -82,6 +94,12 @@ def test_what_is_none_says_what_was_seen(tmp_path: Path, row: dict, said: str) -
     [
         (b"", "is empty"),
         (gzip.compress(b"{}", mtime=0), "gunzip a.jsonl"),
+        (bz2.compress(b"{}"), "bunzip2 a.jsonl"),
+        (lzma.compress(b"{}"), "unxz a.jsonl"),
+        (b"\x28\xb5\x2f\xfd\x00", "unzstd a.jsonl"),
+        (b"PAR1\x15\x04", "is Parquet; write its rows as JSON lines"),
+        (pickle.dumps({"prediction": 1}), "is a pickle, which could run any program and is not opened"),
+        (zipped("run/answers.jsonl"), "is a zip that holds run/answers.jsonl; unpack it"),
         ("\ufeff{}".encode("utf-16-le"), "iconv -f utf-16"),
         (b"PK\x03\x04cut", "is no zip, or is damaged or cut short"),
         (b"[1, 2]", "expected records that are objects, found a number"),
