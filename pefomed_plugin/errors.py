@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 _SHOWN = 10
 _UNPRINTABLE = re.compile(
@@ -108,6 +110,9 @@ _REMEDIES = {
     errno.ENOSPC: "make room, or choose another place",
     errno.EDQUOT: "make room, or choose another place",
     errno.EFBIG: "raise the limit (ulimit -f), or choose another place",
+    errno.EMFILE: "raise the limit (ulimit -n)",
+    errno.ENFILE: "close other programs: the machine has no more",
+    errno.EIO: "the disk or the connection to it fails: choose another place",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENOTEMPTY: "choose another place",
 }
@@ -134,6 +139,24 @@ def why(error: Exception) -> str:
     remedy = _REMEDIES.get(error.errno or 0)
     said = error.strerror or one_line(error)
     return f"{said}; {remedy}" if remedy else said
+
+
+def of_files(error: BaseException) -> str:
+    """What the system says of a file that a user can do something about, and what; empty of any other error."""
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
+        return ""
+    return why(error) if error.filename is None else f"{error.filename}: {why(error)}"
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in what the system says of it: of one that is open it says no name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 _OF_WRITING = re.compile(r"I/O error|No space left|inline_container|PytorchStreamWriter|iostream")

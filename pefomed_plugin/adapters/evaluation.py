@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ..config.run import RunConfig
-from ..errors import ConfigError, bullets
+from ..errors import ConfigError, bullets, naming
 from ..json_text import as_json
 from ..prompts import DEFAULT_STYLE
 from ..records import CONFIDENCE, Prediction
@@ -179,6 +179,7 @@ def _answer_share(answerer: Answerer, folder: Path, producer: Mapping[str, Any],
     template = getattr(model, "prompt_template", None) or None  # "{}" with model.chat_template false
     path, size = folder / f"answers.rank{accelerator.process_index}.jsonl", options.batch_size_eval
     with (
+        naming(path),
         open(path, "a", encoding="utf-8") as file,
         progress("answering " + dataset.name, sum(map(len, groups))) as advance,
         merged_lora(model, options),

@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..errors import naming
 from ..json_text import as_json
 from ..readers.layouts import Skip
 from ..records import CONFIDENCE, Prediction, Sample
@@ -66,7 +67,7 @@ def answer_folder(
     unusable: dict[str, str] = {}
     reused = len(known)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with open(part, "a", encoding="utf-8") as file, progress("answering", len(left)) as advance:
+    with naming(part), open(part, "a", encoding="utf-8") as file, progress("answering", len(left)) as advance:
         answers = _answers(model, root, left, producer, unusable)
         for prediction, _ in _with_confidence(model, answers) if confidence else answers:
             known[prediction.id] = prediction

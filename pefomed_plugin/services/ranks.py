@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, NoReturn
 
-from ..errors import PefomedError, one_line
+from ..errors import PefomedError, of_files, one_line
 from .console import is_first_rank
 from .ending import exit_code_of, unwinding
 from .parallel import locked
@@ -40,8 +40,9 @@ def end_process(code: int) -> NoReturn:
 def report_errors(run: Callable[[], Any]) -> int:
     """Do ``run`` as a whole process and return the exit code.
 
-    A user's mistake is one message, from whichever rank meets it first; a failure of the program keeps its traceback,
-    headed by its rank, and torchrun repeats it at the end; a rank that ends because another did says so in a line.
+    A user's mistake, or a full disk, is one message, from whichever rank meets it first; a failure of the program keeps
+    its traceback, headed by its rank, and torchrun repeats it at the end; a rank that ends because another did says so
+    in a line.
     """
     try:
         with unwinding():
@@ -55,6 +56,11 @@ def report_errors(run: Callable[[], Any]) -> int:
         _say_how_to_continue(error)
         return exit_code_of(error)
     except Exception as error:
+        text = of_files(error)
+        if text:
+            _print_once(f"error: {text}")
+            _say_how_to_continue(error)
+            return PefomedError.exit_code
         if _is_one_of_many() and _has_lost_a_rank(error):
             print(
                 f"rank {os.environ['RANK']}: ends because another rank did, whose message stands above "
@@ -90,7 +96,7 @@ def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
             return run()
         except Exception as error:
             # a user's mistake needs no traceback; a lost rank is not the cause, and may be written before the cause is
-            if not isinstance(error, PefomedError) and not _has_lost_a_rank(error):
+            if not isinstance(error, PefomedError) and not of_files(error) and not _has_lost_a_rank(error):
                 get_error_handler().record_exception(error)
             raise
 

@@ -37,7 +37,8 @@ def fresh_folder(out: Path, error: type[PefomedError] = DataError) -> Iterator[P
         name = cause.filename
         if partial and isinstance(name, str) and partial not in (path := Path(os.path.abspath(name)), *path.parents):
             raise error(f"{name}: {why(cause)}; nothing is written to {out}") from cause
-        raise error(f"cannot write {out}: {why(cause)}; nothing is left there; or choose another --out") from cause
+        reason = why(cause).replace("another place", "another --out")
+        raise error(f"cannot write {out}: {reason}; nothing is left there") from cause
 
 
 def refuse_to_overwrite(out: Path, error: type[PefomedError] = DataError) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
-from ...errors import DataError, PefomedError
+from ...errors import DataError, PefomedError, naming
 from ...json_text import parse_json
 from ...services.console import is_first_rank, say
 from ...storage import write_text
@@ -98,7 +98,7 @@ class StepLog:
 
     def _write(self, lines: Sequence[dict[str, Any]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a", encoding="utf-8") as file:
+        with naming(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.writelines(json.dumps(line, allow_nan=False) + "\n" for line in lines)
         for tracker in self.trackers:
             for line in lines:
@@ -128,7 +128,7 @@ class EpochLog:
     def _write(self, line: Mapping[str, Any]) -> None:
         if is_first_rank():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "a", encoding="utf-8") as file:
+            with naming(self.path), open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps({key: _jsonable(value) for key, value in line.items()}, allow_nan=False) + "\n")
 
 
@@ -189,7 +189,7 @@ class NonfiniteSteps:
 
     def _note(self, iteration: int, samples: list[str]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a", encoding="utf-8") as file:
+        with naming(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"iteration": iteration, "samples": samples}) + "\n")
         if self.scaled:
             self.count_scaled += 1
