@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config.datasets import DatasetConfig
 from ..config.run import RunConfig
-from ..errors import PefomedError
+from ..errors import DataError, PefomedError
 from ..readers.layouts import Release
 from ..readers.prepared import SHARD_INDEX
 from ..records import Sample
@@ -60,7 +60,10 @@ def _check_split(name: str, split: str, samples: list[Sample], release: Release,
     what = f"{name}, {split}"
     from ..adapters.data.datasets import existing_images  # late: loads torch
 
-    there, missing = existing_images(samples, release.image_root)
+    try:
+        there, missing = existing_images(samples, release.tree)
+    except DataError as error:
+        return Finding("data", what, ERROR, str(error))
     images = len({image for sample in samples for image in sample.images})
     counted = f"{len(samples):,} samples, {images:,} images"
     remedy = f"fetch the images into {release.image_root}"

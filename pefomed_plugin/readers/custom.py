@@ -20,7 +20,7 @@ from ..errors import DataError, named
 from ..json_fields import kind_of
 from ..records import SPLITS
 from .captions import add_caption
-from .layouts import Layout, Release, inside
+from .layouts import Layout, Release
 from .rows import add_question, optional_text
 from .spec import DatasetSpec, Option
 from .tables import read_csv, read_lines
@@ -134,7 +134,7 @@ def add_record(
     if shows == FIRST:
         release.notes[NOT_SHOWN] += len(images) - 1
         images, views = images[:1], ()
-    image = images if located else tuple(_image(release.image_root, path) for path in images)
+    image = images if located else tuple(_image(release, path) for path in images)
     metadata = {name: value for name, value in row.items() if name not in _FIELDS}
     source_id = optional_text(row.get("id"))
     if source_id:
@@ -188,15 +188,16 @@ def _shows_several(path: Path) -> bool:
     return _SEVERAL in (name.strip() for name in header.split(","))
 
 
-def _image(root: Path, image: str) -> str:
+def _image(release: Release, image: str) -> str:
     """The path as given where such a file is, else in ``images/``; whether it exists there is checked elsewhere.
 
     An absolute path that lies in ``root`` is taken as relative to it.
     """
+    root, tree = release.image_root, release.tree
     if os.path.isabs(image):
         base, target = os.path.realpath(root), os.path.realpath(image)
         return Path(target).relative_to(base).as_posix() if target.startswith(base + os.sep) else image
-    given = inside(root, image) is None or (root / image).is_file() or not (root / "images").is_dir()
+    given = tree.leads_out(image) or tree.is_file(image) or not os.path.isdir(os.path.join(root, "images"))
     return image if given else "images/" + image
 
 

@@ -6,16 +6,16 @@ files, never images, and imports no torch.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import DataError, quoted
 from ..records import Sample
+from .image_tree import ImageTree
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,15 @@ class Release:
     """The packaging comes with all of its images, so that one that is missing is an error."""
     _places: list[str] = field(default_factory=list, repr=False, compare=False)
     """Of the samples that came by ``add``."""
-    _folders: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
-    """Folder below the image root -> whether it stays there, as found so far."""
+    _tree: ImageTree | None = field(default=None, repr=False, compare=False)
+    """While it is read."""
 
-    def leads_out(self, image: str) -> bool:
-        """Whether an image path leaves the image root, symbolic links followed. Whether the file exists is not asked.
-
-        Following every folder of a path costs more than all the rest of a row, so that each folder is followed once.
-        """
-        folder, _, name = image.rpartition("/")
-        if folder not in self._folders:
-            self._folders[folder] = not folder or inside(self.image_root, folder) is not None
-        is_odd = os.path.isabs(image) or name in ("", ".", "..") or "\0" in name
-        if is_odd or not self._folders[folder] or os.path.islink(os.path.join(self.image_root, image)):
-            return inside(self.image_root, image) is None
-        return False
+    @property
+    def tree(self) -> ImageTree:
+        """What is below the image root, as found since the reading began."""
+        if self._tree is None or self._tree.root != self.image_root:
+            self._tree = ImageTree(self.image_root)
+        return self._tree
 
     def add(self, sample: Sample, where: str) -> None:
         """Add a sample, and note its place (file and record) for the message should its id occur again."""
@@ -85,6 +79,7 @@ class Release:
         Raises:
             DataError: with one line for each problem.
         """
+        self._tree = None
         seen: dict[str, str] = {}
         is_placed = len(self._places) == len(self.samples)
         for number, sample in enumerate(self.samples):
@@ -161,15 +156,6 @@ def _folders_of(root: Path) -> list[Path]:
         return sorted(path for path in islice(root.iterdir(), 1_000) if path.is_dir())[:50]
     except OSError:
         return []
-
-
-def inside(root: Path, relative: str) -> Path | None:
-    """``root / relative`` if that stays below ``root`` (symbolic links followed), else None."""
-    if not relative or "\0" in relative or PurePosixPath(relative).is_absolute() or os.path.isabs(relative):
-        return None
-    base = os.path.realpath(root)
-    target = os.path.realpath(os.path.join(base, relative))
-    return Path(root, relative) if target.startswith(base + os.sep) else None
 
 
 def require(row: Any, keys: Iterable[str], where: str, problems: list[str]) -> bool:

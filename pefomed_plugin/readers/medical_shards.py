@@ -171,7 +171,7 @@ def _read_shard(
     from .tars.members import group_members, member_table, read_content, read_members  # late: numpy
 
     path = release.image_root / name
-    if release.leads_out(name):
+    if release.tree.leads_out(name):
         release.problems.append(f"{name} is a symbolic link out of {release.image_root}; put the file itself there")
         return
     try:

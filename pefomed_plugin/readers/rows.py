@@ -134,7 +134,7 @@ def read_parquet_copy(
 
 def image_problem(release: Release, image: str) -> str | None:
     """What is wrong with an image path of a data file, if anything. Whether the file exists is not asked here."""
-    if release.leads_out(image):
+    if release.tree.leads_out(image):
         return f"image {image!r} leads out of {release.image_root}; correct the path or replace the symbolic link"
     return None
 

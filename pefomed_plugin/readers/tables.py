@@ -18,7 +18,8 @@ from typing import Any
 from ..errors import DataError, one_line, why
 from ..input_files import lines_of, open_input
 from ..requirements import Need
-from .layouts import Release, find, inside
+from .image_tree import inside
+from .layouts import Release, find
 
 PYARROW = Need("pyarrow", "parquet files", "pyarrow")
 _BOM = "\ufeff"

@@ -18,6 +18,7 @@ from ...config.datasets import DatasetConfig, read_dataset_config
 from ...errors import DataError
 from ...origins import data_origin
 from ...readers import DATASETS, Release, Skip, read_data
+from ...readers.image_tree import ImageTree
 from ...readers.views import count_views, views_in_words
 from ...records import SPLITS, Sample
 from ...services.console import say
@@ -139,7 +140,7 @@ class MedicalBuilder(BaseDatasetBuilder):
         return size if limit is None else limit
 
     def _with_images(self, split: str, samples: list[Sample], release: Release) -> list[Sample]:
-        found, missing = existing_images(samples, release.image_root)
+        found, missing = existing_images(samples, ImageTree(release.image_root))
         if missing and self.settings.missing_images == "error":
             raise DataError(
                 f"{self.dataset}: {len(missing):,} of {len(samples):,} {split} samples have no image below "

@@ -16,10 +16,11 @@ from ...config.run import FURTHER_SHUFFLED
 from ...digests import sha256_of
 from ...errors import ConfigError
 from ...prompts import PROMPT_TEMPLATES, PromptTemplate, template_of
+from ...readers.image_tree import ImageTree
 from ...records import Sample
 from ...services.console import say
 from ...services.data.shard_files import ShardFiles
-from ...services.images.decoding import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
+from ...services.images.decoding import DEFAULT_POLICY, ImagePolicy, file_of, open_encoded, open_image
 from .collating import Item, collate
 from .exchanging import others_of_the_same_views
 from .sampling import Draw
@@ -298,12 +299,16 @@ class Mixture(Dataset):
         return sum(len(dataset) for dataset in self.datasets)
 
 
-def existing_images(samples: Sequence[Sample], image_root: Path) -> tuple[list[Sample], list[Sample]]:
-    """Samples whose image files all exist, and samples with a missing one; every file is looked for once."""
+def existing_images(samples: Sequence[Sample], tree: ImageTree) -> tuple[list[Sample], list[Sample]]:
+    """Samples whose image files all exist, and samples with a missing one; every file is looked for once.
+
+    Raises:
+        DataError: a folder may not be entered.
+    """
     found: dict[str, bool] = {}
     for image in (image for sample in samples for image in sample.images):
         if image not in found:
-            found[image] = (Path(image_root) / image.partition("#")[0]).is_file()
+            found[image] = tree.is_file(file_of(image))
     there = [all(found[image] for image in sample.images) for sample in samples]
     return (
         [sample for sample, is_there in zip(samples, there) if is_there],

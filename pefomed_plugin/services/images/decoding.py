@@ -16,7 +16,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from ...config.datasets import ImagePolicy
 from ...errors import DataError, one_line
 from ...input_files import refuse_special
-from ...readers.layouts import inside
+from ...readers.image_tree import inside
 from ..console import Advance
 from ..parallel import map_in_threads
 from .deep_colour import read_deep_colour
@@ -87,14 +87,21 @@ def open_encoded(root: Path, image: str) -> tuple[BinaryIO, str]:
         raise UnusableImage(str(path), "cannot be read", "see to what the system says", str(error.strerror)) from error
 
 
+def file_of(image: str) -> str:
+    """The path of the file that holds ``image``: without the row, member or slice of an address."""
+    if "#" not in image:
+        return image
+    address = split_address(image) or split_tar_address(image) or split_nifti_address(image)
+    return address[0] if address else image
+
+
 def locate(root: Path, image: str) -> Path:
     """The file that holds ``image``, whether or not it exists.
 
     Raises:
         UnusableImage: it lies outside ``root``, directly or through a symbolic link.
     """
-    address = split_address(image) or split_tar_address(image) or split_nifti_address(image)
-    path = inside(root, address[0] if address else image)
+    path = inside(root, file_of(image))
     if path is None:
         raise UnusableImage(
             repr(image),

@@ -13,7 +13,7 @@ from pathlib import Path
 from ...errors import ConfigError, DataError
 from ...readers import Release
 from ...readers.custom import DATASET
-from ...readers.layouts import inside
+from ...readers.image_tree import inside
 from ...readers.textfiles import read_json_object
 from .columns import SPLIT_NAMES, split_of
 from .hub_rows import read_part

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ...errors import quoted
-from ...readers.layouts import inside
+from ...readers.image_tree import inside
 from ..images.image_folder import SUFFIXES
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\|//")

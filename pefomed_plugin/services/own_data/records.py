@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import quoted
 from ...readers import Release
 from ...readers.custom import add_record
-from ...readers.layouts import inside
+from ...readers.image_tree import inside
 from ...readers.views import named_images
 from ...requirements import require
 from ..data.folds import PATIENT, STUDY

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.layouts import Layout, Release, find, inside, recognise
+from pefomed_plugin.readers.image_tree import ImageTree, inside
+from pefomed_plugin.readers.layouts import Layout, Release, find, recognise
 
 from .files import write_lines
 
@@ -85,6 +86,6 @@ def test_what_leaves_the_root_is_refused(tmp_path: Path, relative: str) -> None:
     (root / "in/good").symlink_to(root)
     assert inside(root, relative) is None
     assert inside(root, "a/b.jpg") == root / "a/b.jpg"
-    release = Release("invented", "any", root)
-    told = [release.leads_out(image) for image in (relative, "a/b.jpg", "b.jpg", "in/good/b.jpg", "in/good", relative)]
+    tree = ImageTree(root)
+    told = [tree.leads_out(image) for image in (relative, "a/b.jpg", "b.jpg", "in/good/b.jpg", "in/good", relative)]
     assert told == [True, False, False, False, inside(root, "in/good") is None, True]
