@@ -13,7 +13,7 @@ from ..errors import ConfigError, bullets
 from ..reporting.privacy import changes_table, findings_table, kinds_table, log_table
 from ..reporting.rendering import Shown
 from ..services.ending import FATAL
-from ..services.outbound import log_path, names_of, read_log
+from ..services.outbound_log import MOST_BYTES, log_path, names_of, older_path, read_log
 from ..services.privacy import burned_in, recognisers
 from ..services.privacy.findings import Scan
 from ..services.private_files import write_for_owner_alone
@@ -198,11 +198,19 @@ def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
 
 
 def _log(arguments: argparse.Namespace) -> Output:
-    path = log_path()
-    noted = read_log(path)
+    noted, gone = read_log()
+    older = [older_path()] if older_path().exists() else []
+    places = " and ".join(map(str, [log_path(), *older]))
     entries = [entry for entry in noted if arguments.host in ("", *names_of(entry["host"]))]
-    words = f"{len(entries):,} requests, noted in {path}" if entries else f"nothing has left, says {path}"
+    words = f"{len(entries):,} requests, noted in {places}" if entries else f"nothing has left, says {places}"
     if noted and not entries:
         hosts = ", ".join(sorted({str(entry["host"]) for entry in noted}))
-        words = f"nothing has left for {arguments.host}, says {path}; its {len(noted):,} requests went to {hosts}"
-    return Output({"log": str(path), "entries": entries}, [*([log_table(entries)] if entries else []), words])
+        words = f"nothing has left for {arguments.host}, says {places}; its {len(noted):,} requests went to {hosts}"
+    shown: list[Shown] = [*([log_table(entries)] if entries else []), words]
+    if gone:
+        since = noted[0]["time"]
+        shown.append(
+            f"{gone:,} requests before {since} are not noted any more: two files of {MOST_BYTES // 2**20} MiB are kept "
+            "(copy the older one away to keep more)"
+        )
+    return Output({"log": str(log_path()), "older": list(map(str, older)), "entries": entries, "gone": gone}, shown)

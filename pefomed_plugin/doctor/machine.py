@@ -16,7 +16,8 @@ from ..errors import PefomedError
 from ..offline import VARIABLE, is_offline
 from ..scoring.java import METEOR_JAR, find_jar, find_java
 from ..services.console import quote_words
-from ..services.outbound import FLAG, log_path, read_log
+from ..services.outbound import FLAG
+from ..services.outbound_log import read_log
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
 GIB, GB = 2**30, 1e9
@@ -150,12 +151,13 @@ def check_privacy() -> list[Finding]:
     if is_offline():
         words = "is set: nothing leaves this machine; no connection but to loopback is opened"
         return [Finding("services", VARIABLE, OK, words)]
-    path = log_path()
     try:
-        count = len(read_log(path))
+        entries, gone = read_log()
     except PefomedError as error:
         return [Finding("services", "permission", WARNING, str(error), "pefomed privacy log")]
-    words = f"what is not public leaves with {FLAG} alone, given for one command; {count:,} requests noted"
+    words = (
+        f"what is not public leaves with {FLAG} alone, given for one command; {len(entries) + gone:,} requests noted"
+    )
     return [
         Finding("services", "permission", OK, words),
         Finding("services", VARIABLE, NOTE, "not set: connections are allowed", f"export {VARIABLE}=1"),

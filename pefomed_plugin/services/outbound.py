@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import json
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,20 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from threading import Lock, local
-from typing import Any
+from threading import local
 from urllib.parse import urlsplit
 
-from ..environment import state_folder
-from ..errors import ConfigError, DataError, why
-from ..input_files import refuse_special
-from ..json_text import JsonFault, parse_json
+from ..errors import ConfigError
 from ..offline import VARIABLE, is_loopback, is_offline, watch
 from ..storage import SCHEMA
+from . import outbound_log
 
-LOG = "outbound.jsonl"
-_HELD = {"time": str, "host": str, "bytes": int, "texts": int}
-"""What every line of the log holds; whoever shows it counts on that."""
 FLAG = "--i-have-permission"
 
 
@@ -75,7 +67,6 @@ _own = local()
 """``connecting``: whether this thread opens a passage's connection right now."""
 _held: set[str] = set()
 """Data sets that are not public and that this process has read."""
-_writing = Lock()
 
 
 def begin(command: str, permission: bool) -> None:
@@ -119,7 +110,7 @@ class Passage:
             DataError: the log cannot be written; then nothing is sent.
         """
         if not self.is_local:
-            _write(
+            outbound_log.append(
                 {
                     "schema": SCHEMA,
                     "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -178,8 +169,7 @@ def open_passage(
             f"{', '.join(found)}: not a public data set, and {way.what} would go to {host}; {way.instead}, or say "
             f"{FLAG} if you may send them there"
         )
-    with _writing:
-        _open_log().close()  # told before anything is asked
+    outbound_log.check_writable()  # told before anything is asked
     _process.has_passage |= way.carries_data
     return Passage(way, host, False, found)
 
@@ -230,70 +220,5 @@ def host_of(address: str) -> str:
     return f"{parts.hostname or address}{port}"
 
 
-def names_of(noted: str) -> set[str]:
-    """What a host of the log may be called: as it was noted, without its port, and of a proxy either of the two."""
-    hosts = {noted, *noted.split(" through the proxy ")}
-    return {*hosts, *(re.sub(r":\d+$", "", host).strip("[]") for host in hosts)}
-
-
-def log_path() -> Path:
-    """Where requests are noted; the file need not be there."""
-    return state_folder() / LOG
-
-
-def read_log(path: Path | None = None) -> list[dict[str, Any]]:
-    """All that has left, the oldest first; nothing where no file is.
-
-    Raises:
-        DataError: a line is none of ours.
-    """
-    path = path or log_path()
-    if not path.exists():
-        return []
-    refuse_special(path)
-    entries = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            entry = parse_json(line)
-        except JsonFault as fault:
-            raise DataError(f"{path}, line {number}: {fault}; remove the line") from None
-        if not isinstance(entry, dict) or any(not isinstance(entry.get(name), kind) for name, kind in _HELD.items()):
-            raise DataError(f"{path}, line {number}: no entry of this log; remove the line")
-        entries.append(entry)
-    return entries
-
-
 def _is_unspecified(address: str) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_unspecified
-
-
-def _write(entry: Mapping[str, Any]) -> None:
-    line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
-    with _writing, _open_log() as file:
-        try:
-            if file.write(line) != len(line):  # one write at the end: processes do not mix their lines
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            raise _cannot_note(error) from error
-
-
-def _open_log() -> Any:
-    path = log_path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if path.exists():
-            refuse_special(path)
-        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0)
-        mode = os.fstat(file.fileno())
-        if mode.st_uid == os.getuid() and mode.st_mode & 0o077:  # hosts and data sets are nobody else's to read
-            os.fchmod(file.fileno(), 0o600)
-        return file
-    except OSError as error:
-        raise _cannot_note(error) from error
-
-
-def _cannot_note(error: OSError) -> DataError:
-    return DataError(
-        f"{log_path()}: {why(error)}; nothing is sent that cannot be noted there; set XDG_STATE_HOME to a folder that "
-        "can be written"
-    )

@@ -16,7 +16,7 @@ from pefomed_plugin.services.local_names import is_known_as, is_this_machine
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 from pefomed_plugin.services import web_guard
-from pefomed_plugin.services.outbound import read_log
+from pefomed_plugin.services.outbound_log import read_log
 from pefomed_plugin.services.rating import server as server_module
 from pefomed_plugin.services.rating.server import RatingServer
 
@@ -167,7 +167,7 @@ def test_bound_elsewhere_the_gate_is_asked_and_what_others_get_is_noted(tmp_path
     monkeypatch.setattr(web_guard, "is_loopback", lambda host: False)  # the visitor, who comes from here
     with served(tmp_path, host="0.0.0.0") as other:
         assert ask(other, f"/?token={other.token}")[0] == 200
-    entries = read_log()
+    entries, _ = read_log()
     assert entries and {(entry["way"], entry["host"]) for entry in entries} == {("page", "127.0.0.1")}
     assert sum(entry["bytes"] for entry in entries) > 100 and other.token not in str(entries)
 

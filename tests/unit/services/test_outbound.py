@@ -22,7 +22,8 @@ from pefomed_plugin.services import outbound
 from pefomed_plugin.services.data.shard_transport import open_shard
 from pefomed_plugin.services.judge.chat import ChatRequest, Gate, NoReply
 from pefomed_plugin.services.judge.openai_chat import OpenAIChat
-from pefomed_plugin.services.outbound import CHAT, SHARDS, log_path, open_passage, read_log
+from pefomed_plugin.services.outbound import CHAT, SHARDS, open_passage
+from pefomed_plugin.services.outbound_log import log_path, read_log
 from pefomed_plugin.services.private_files import keep_private
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,7 +72,7 @@ def test_a_line_for_everything_that_leaves_and_never_its_content():
     open_passage(CHAT, "127.0.0.1", ["mimic_cxr"], is_local=True).note(100, 3)
     assert not log_path().exists()
     open_passage(CHAT, "api.example.org", ["mimic_cxr"], is_local=False).note(321, 2)
-    (entry,) = read_log()
+    ((entry,), _) = read_log()
     assert {name: entry[name] for name in ("command", "way", "host", "bytes", "texts", "not_public")} == {
         "command": "judge",
         "way": "chat API",
@@ -101,7 +102,7 @@ def test_a_client_sends_nothing_before_the_gate_was_asked(monkeypatch):
     chat.clear(["vqa_rad"])
     with pytest.raises(NoReply):
         chat.ask(QUESTION, Gate())
-    (entry,) = read_log()  # noted before it is sent, so that nothing that left can be missing
+    ((entry,), _) = read_log()  # noted before it is sent, so that nothing that left can be missing
     assert (entry["host"], entry["texts"]) == ("192.0.2.1", 2) and entry["bytes"] > len(TEXT)
     assert TEXT not in log_path().read_text() and "sk-invented" not in log_path().read_text()
 
@@ -128,13 +129,13 @@ def test_shards_elsewhere_are_noted_and_refused_offline(monkeypatch, address, ho
     monkeypatch.setenv("PEFOMED_OFFLINE", "1")
     with pytest.raises(ConfigError, match="PEFOMED_OFFLINE"), open_shard(address, 1.0):
         pass
-    assert read_log() == []
+    assert read_log() == ([], 0)
     monkeypatch.delenv("PEFOMED_OFFLINE")
     pytest.importorskip("webdataset")
     monkeypatch.setattr(sys.modules["webdataset.gopen"], "gopen", lambda *_, **__: io.BytesIO())
     with open_shard(address, 1.0):
         pass
-    assert [(entry["host"], entry["texts"]) for entry in read_log()] == [(host, 0)]
+    assert [(entry["host"], entry["texts"]) for entry in read_log()[0]] == [(host, 0)]
 
 
 @pytest.mark.parametrize(
@@ -201,15 +202,16 @@ def test_a_log_that_others_may_read_is_closed_to_them():
     assert stat.S_IMODE(log_path().stat().st_mode) == 0o600
 
 
-def test_a_line_that_is_written_in_part_stops_what_would_leave(monkeypatch):
-    class Full(io.BytesIO):
-        def write(self, line):
-            return super().write(line[:10])
-
+def test_a_line_that_is_written_in_part_is_taken_back_and_stops_what_would_leave(monkeypatch):
     passage = open_passage(CHAT, "api.example.org", is_local=False)
-    monkeypatch.setattr(outbound, "_open_log", Full)
-    with pytest.raises(DataError, match="nothing is sent that cannot be noted"):
-        passage.note(1, 1)
+    passage.note(1, 1)
+    write = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda handle, line: write(handle, line[:10]))
+        with pytest.raises(DataError, match="nothing is sent that cannot be noted"):
+            passage.note(2, 1)
+    passage.note(3, 1)
+    assert [entry["bytes"] for entry in read_log()[0]] == [1, 3]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +234,7 @@ OTHERS = """
 import socket, sys
 from contextlib import nullcontext
 from pefomed_plugin.services import outbound
+from pefomed_plugin.services.outbound_log import read_log
 from pefomed_plugin.services.private_files import keep_private
 outbound.begin("score", sys.argv[1] == "given")
 keep_private([sys.argv[2]])
@@ -243,7 +246,7 @@ try:
         made.connect(("192.0.2.1", 9))
 except OSError as error:
     print(type(error).__name__, error.strerror)
-print([(entry["way"], entry["host"]) for entry in outbound.read_log()])
+print([(entry["way"], entry["host"]) for entry in read_log()[0]])
 """
 
 
