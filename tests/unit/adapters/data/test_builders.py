@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,11 +14,12 @@ from omegaconf import OmegaConf
 
 from pefomed_plugin.adapters.data import builders
 from pefomed_plugin.adapters.data.builders import make_builder
-from pefomed_plugin.adapters.data.datasets import MedicalDataset
+from pefomed_plugin.adapters.data.datasets import MedicalDataset, existing_images
 from pefomed_plugin.adapters.data.sampling import Draw
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
 from pefomed_plugin.errors import ConfigError, DataError, ImageError
 from pefomed_plugin.prompts import REPORT_INSTRUCTIONS
+from pefomed_plugin.readers.image_tree import ImageTree
 from pefomed_plugin.records import Sample
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
@@ -187,3 +189,12 @@ def test_random_is_not_touched_by_loading(tmp_path):
     random.seed(3)
     train[Draw(0, 0, 0)]
     assert random.random() == Random(3).random()
+
+
+def test_images_are_looked_for_by_the_names_of_their_files(tmp_path: Path) -> None:
+    for name in ("bild#1.png", "rows.parquet", "volume.nii.gz"):
+        (tmp_path / name).touch()
+    images = ("bild#1.png", "rows.parquet#17", "volume.nii.gz#axial:middle", "bild.png", "bild", "rows.parquet#x")
+    samples = [Sample(image, "x", "train", (image,), "report", None, "") for image in images]
+    there, missing = existing_images(samples, ImageTree(tmp_path))
+    assert [sample.id for sample in there] == list(images[:3]) and [sample.id for sample in missing] == list(images[3:])
