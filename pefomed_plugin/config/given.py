@@ -21,6 +21,8 @@ SHIPPED = DEFAULTS / "runs"
 SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
 _MOST_VALUES = 100_000
 _OPTION = re.compile(r"(model|datasets|run)(\.[^.=\[\]\s]+)+=")
+_OTHER_BASE = re.compile(r"[-+]?(?:0[0-7_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)")
+"""Numbers that YAML 1.1 reads to the base 8 (``042`` is 34) or 60 (``1:30`` is 90)."""
 _SECTION_TYPES: dict[str, type] = {"model": ModelConfig, "run": RunConfig}
 
 
@@ -42,7 +44,7 @@ def load_yaml(cfg_path: str) -> Any:
         meant = f"did you mean {' or '.join(near)}?" if near else f"shipped are {', '.join(shipped())}"
         raise ConfigError(f"no configuration file {cfg_path}; {meant}")
     try:
-        _refuse_endless_aliases(path)
+        _refuse_what_surprises(path)
         config = OmegaConf.load(path)
         plain: Any = OmegaConf.to_container(config)
     except OSError as error:
@@ -79,11 +81,13 @@ def load_yaml(cfg_path: str) -> Any:
     return config
 
 
-def _refuse_endless_aliases(path: Path) -> None:
-    """Refuse a file whose aliases, each written out, make it a bomb: ``b: [*a, *a]``, ``c: [*b, *b]`` and so on.
+def _refuse_what_surprises(path: Path) -> None:
+    """Refuse a file whose aliases, each written out, make it a bomb: ``b: [*a, *a]``, ``c: [*b, *b]`` and so on; and
+    numbers to another base, which nobody means.
 
     Raises:
-        ValueError: it does.
+        ConfigError: a number is to another base.
+        ValueError: it is a bomb.
         yaml.YAMLError: it is no YAML.
     """
     import yaml  # late: heavy
@@ -94,6 +98,8 @@ def _refuse_endless_aliases(path: Path) -> None:
 
     def size_of(node: Any) -> int:
         if id(node) not in sizes:
+            if isinstance(node, yaml.ScalarNode) and node.style is None and _OTHER_BASE.fullmatch(node.value):
+                raise ConfigError(f"{path}, line {node.start_mark.line + 1}: {_says_other_base(node.value)}")
             sizes[id(node)] = 1  # of a node within itself, which is refused later
             inside = [
                 part for item in getattr(node, "value", ()) for part in (item if isinstance(item, tuple) else [item])
@@ -103,6 +109,11 @@ def _refuse_endless_aliases(path: Path) -> None:
 
     if size_of(root) > _MOST_VALUES:
         raise ValueError(f"with its aliases written out it has more than {_MOST_VALUES:,} values")
+
+
+def _says_other_base(value: str) -> str:
+    base = "60" if ":" in value else "8"
+    return f"YAML reads {value} as a number to the base {base}; write it to the base 10, or in quotes if it is a text"
 
 
 def shipped_files() -> dict[str, Path]:
@@ -139,6 +150,8 @@ def parse_options(options: Sequence[str]) -> Any:
         try:
             if _is_text(key) and value not in ("null", "~", "") and value[0] not in "'\"":
                 OmegaConf.update(parsed, key, value)
+            elif _OTHER_BASE.fullmatch(value):
+                raise ValueError(_says_other_base(value))
             else:
                 parsed = OmegaConf.merge(parsed, OmegaConf.from_dotlist([option]))
         except (OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:

@@ -139,6 +139,17 @@ def test_an_embedded_section_names_data_sets_of_the_run(tmp_path):
         config(tmp_path, text)
 
 
+@pytest.mark.parametrize("number", ["042", "1:30", "-007"])
+def test_numbers_that_yaml_reads_to_another_base_are_refused(tmp_path, number):
+    """042 would be 34, and 1:30 would be 90."""
+    with pytest.raises(ConfigError, match=f"run.yaml, line .*YAML reads {number} as a number to the base"):
+        config(tmp_path, LEAST + f"evaluation_datasets: {{vqa_rad: {{seed: {number}}}}}\n")
+    with pytest.raises(ConfigError) as caught:
+        config(tmp_path, LEAST, f"run.seed={number}")
+    assert f"YAML reads {number} as a number to the base" in caught.value.problems[0]
+    assert config(tmp_path, LEAST, f"run.output_dir={number}").run_cfg.output_dir == number
+
+
 def test_aliases_that_would_fill_memory_are_refused(tmp_path):
     bomb = "a0: &a0 [1, 1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
     with pytest.raises(ConfigError, match="more than 100,000 values"):
