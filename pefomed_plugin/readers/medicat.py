@@ -53,6 +53,9 @@ def _add(release: Release, where: str, row: Any, radiology_only: bool) -> None:
     if not caption:
         release.skip(where, "no caption")
         return
+    if not isinstance(row["pdf_hash"], str) or not isinstance(row["fig_uri"], str):
+        release.problems.append(f"{where}: pdf_hash and fig_uri are not both texts; compare with the original release")
+        return
     key = f"{row['pdf_hash']}_{row['fig_uri']}"
     add_caption(release, where, key=key, split="train", image=key, caption=caption, metadata=_metadata(row, key))
 

@@ -81,8 +81,16 @@ def read_tab_pairs(path: Path) -> Iterator[tuple[int, str, str | None]]:
     """Line number, what stands before the first TAB and what stands after it, blanks around both removed.
 
     No quoting: a quote is a character like any other. A line without TAB gives None; blank lines are left out.
+
+    Raises:
+        DataError: as ``read_lines``; or lines end with a carriage return alone, so that many would be one text.
     """
     for number, line in read_lines(path):
+        if "\r" in line.rstrip("\r\n"):
+            raise DataError(
+                f"{path}, line {number}: a carriage return within it, as old programs end lines; convert the file, for "
+                "example with tr '\\r' '\\n'"
+            )
         key, tab, text = line.partition("\t")
         if line.strip():
             yield number, key.strip(), text.strip() if tab else None

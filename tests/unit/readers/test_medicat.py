@@ -90,13 +90,23 @@ def test_radiology_only_counts_what_it_leaves_out(tmp_path: Path) -> None:
 def test_damaged_records_are_reported_together(tmp_path: Path) -> None:
     incomplete = row(2)
     del incomplete["fig_uri"], incomplete["s2_caption"]
-    write_release(tmp_path, row(1), incomplete, [1], row(3, fig_uri="/../../../x.png"), row(4, s2_caption=5), row(1))
+    write_release(
+        tmp_path,
+        row(1),
+        incomplete,
+        [1],
+        row(3, fig_uri="/../../../x.png"),
+        row(4, s2_caption=5),
+        row(6, pdf_hash=None),
+        row(1),
+    )
     found = problems(tmp_path)
     assert found[0].startswith(NAME + ", line 2: missing fig_uri, s2_caption")
     assert found[1].endswith("line 3: expected an object, found list")
     assert "line 4" in found[2] and "leads out of" in found[2]
     assert found[3].endswith("line 5: caption is of type int, expected text")
-    assert found[4].startswith(f"id 'medicat-{HASH}_2-Figure1-1.png' occurs twice")
+    assert found[4].endswith("line 6: pdf_hash and fig_uri are not both texts; compare with the original release")
+    assert found[5].startswith(f"id 'medicat-{HASH}_2-Figure1-1.png' occurs twice")
 
 
 def test_a_cut_file_names_the_line(tmp_path: Path) -> None:

@@ -115,3 +115,11 @@ def test_parquet_gives_the_named_columns_only(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match="cannot read parquet"):
         list(read_parquet(path, ("answer",)))
+
+
+def test_lines_that_end_with_a_carriage_return_alone_are_no_one_text(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"ROCO_00001\t one\rROCO_00002\t two\r")
+    with pytest.raises(DataError, match=r"a.txt, line 1: a carriage return within it.*tr '"):
+        list(read_tab_pairs(tmp_path / "a.txt"))
+    (tmp_path / "a.txt").write_bytes(b"ROCO_00001\t one\r\nROCO_00002\t two\r\n")
+    assert [text for _, _, text in read_tab_pairs(tmp_path / "a.txt")] == ["one", "two"]
