@@ -142,7 +142,7 @@ def test_the_page_of_runs_side_by_side(tmp_path: Path) -> None:
     assert "two, slake" in page and "1.5000" in page
     assert not re.search(r'(src|href)="', page)
     done = training_page(runs)
-    assert "data-seconds" not in done and "Pause" not in done and "a run may have gone on since" in done
+    assert 'data-seconds="' not in done and "Pause</button>" not in done and "a run may have gone on since" in done
 
 
 def test_steps_without_a_finite_loss_are_told(tmp_path: Path) -> None:
