@@ -159,6 +159,9 @@ def _scorers(names: Sequence[str], splits: Mapping[str, Sequence[Sample]], harne
     needy = [spec.name for spec in specs if spec.is_rating or spec.options or (spec.function or spec.measure) is None]
     if needy:
         raise ConfigError(f"{', '.join(needy)}: needs more than predictions; a task takes scorers of predictions alone")
+    for spec in specs:
+        if kinds[0] not in spec.tasks:
+            say(f"note: {spec.name} is meant for {' and '.join(spec.tasks)}; these samples are {kinds[0]}")
     return list({spec.name: spec for spec in specs}.values())
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 pytest.importorskip("transformers")
 
 from pefomed_plugin.adapters.exports.hub import processing_minigpt_v2 as processing
-from pefomed_plugin.adapters.exports.hub.image_processing_minigpt_v2 import read_image
+from pefomed_plugin.adapters.exports.hub.image_processing_minigpt_v2 import MiniGPTv2ImageProcessor, read_image
 from pefomed_plugin.services.images.decoding import open_image
 from tests.unit.services.small import small_image
 
@@ -131,3 +131,15 @@ def test_colour_whose_used_bits_pillow_drops_is_refused(tmp_path: Path) -> None:
     stream = BytesIO(b"P6\n2 1\n65535\n" + bytes((1, 0) * 6))
     with pytest.raises(ValueError, match="16 bits a channel"):
         read_image(Image.open(stream))
+
+
+def test_other_images_than_were_learnt_are_refused_and_what_is_done_anyway_is_taken() -> None:
+    make = MiniGPTv2ImageProcessor(size=56)
+    wanted = make(FILM)["pixel_values"]
+    same_anyway = {"resample": 3, "rescale_factor": 1 / 255, "do_convert_rgb": True, "data_format": "channels_first"}
+    assert torch.equal(make(FILM, **same_anyway)["pixel_values"], wanted)
+    others = {"resample": 2, "rescale_factor": 1.0, "do_convert_rgb": False, "data_format": "channels_last"}
+    for name, value in others.items():
+        with pytest.raises(ValueError, match=f"{name}: the weights have learnt images of 56 pixels"):
+            make(FILM, **{name: value})
+        assert name in processing._OF_IMAGES  # else it would go to the tokenizer, which drops it

@@ -276,6 +276,11 @@ def test_a_mistake_is_told_and_nothing_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_scorer_of_another_task_is_said(rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    code, shown, _ = share(capsys, rad, "inspect_ai", tmp_path / "out", "--scorer", "consistency")
+    assert code == 0 and "consistency is meant for report and caption; these samples are vqa" in shown
+
+
 def test_a_folder_that_is_there_stays(rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     share(capsys, rad, "huggingface", tmp_path / "out")
     code, _, errors = share(capsys, rad, "croissant", tmp_path / "out")

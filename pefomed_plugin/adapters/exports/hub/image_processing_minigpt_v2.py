@@ -23,6 +23,13 @@ _DEEP = ("I", "F")
 
 
 _LONGEST_PATH = 4096
+_OTHERWISE: dict[str, tuple[Any, ...]] = {
+    "resample": (None, Image.Resampling.BICUBIC),
+    "rescale_factor": (None, 1 / 255),
+    "do_convert_rgb": (None, True),
+    "data_format": (None, "channels_first"),
+}
+"""What transformers' other processors can be told -> what is done here anyway."""
 _DARK = 64
 """An upper byte below it is of a value that needs fewer than 15 bits."""
 
@@ -213,6 +220,7 @@ class MiniGPTv2ImageProcessor(BaseImageProcessor):
         wrong = [key for key, value in own.items() if asked.get(key) is not None and asked[key] != value]
         wrong += [key for key in ("do_resize", "do_rescale", "do_normalize") if asked.get(key) is False]
         wrong += [key for key in ("do_center_crop", "do_pad") if asked.get(key)]
+        wrong += [key for key, known in _OTHERWISE.items() if asked.get(key) not in known]
         if wrong:
             raise ValueError(
                 f"{', '.join(wrong)}: the weights have learnt images of {self.size['height']} pixels a side, resized, "

@@ -171,7 +171,10 @@ _OF_OTHERS = (
     "return_text_replacement_offsets",
 )
 """Arguments that say nothing to text with images: offsets are those of the text that was given."""
-_OF_IMAGES = ("size", "image_mean", "image_std", "do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_pad")
+_OF_IMAGES = (
+    *("size", "image_mean", "image_std", "do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_pad"),
+    *("resample", "rescale_factor", "do_convert_rgb", "data_format"),
+)
 
 
 def _bytes_of(token: str) -> bytes:
