@@ -8,7 +8,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from ...errors import DataError, named, quoted
-from ...input_files import open_input
+from ...input_files import MOST_LINE_BYTES, open_input
 from ...json_fields import kind_of
 from ...json_text import JsonFault, parse_first, parse_json
 from ...readers.textfiles import read_json, read_rows, read_text
@@ -95,7 +95,7 @@ def look_at(path: Path) -> Seen:
     if text[:1] == b"[":
         return _first_of_list(path, text)
     if text[:1] == b"{":
-        return _lines_or_object(path, text, len(start) < _START)
+        return _lines_or_object(path)
     first = _first_line(path).rstrip("\r\n").replace('"', "")
     return Seen(TABLE if "\t" in first else OTHER, frozenset(first.split("\t")))
 
@@ -119,18 +119,26 @@ def _first_of_list(path: Path, text: bytes) -> Seen:
     return Seen(LIST, _keys(path, record))
 
 
-def _lines_or_object(path: Path, text: bytes, is_whole: bool) -> Seen:
-    """JSON lines, or one object: a mapping of records, or a log; of one line, which is both, what its values are."""
-    first, _, rest = text.partition(b"\n")
+def _lines_or_object(path: Path) -> Seen:
+    """JSON lines, or one object: a mapping of records, or a log; of one line, which is both, what its values are.
+
+    The first line is read whole: it may hold an image in base64.
+    """
+    with open_input(path) as file:
+        first, has_more = b"", False
+        while not first.strip() and (line := file.readline(MOST_LINE_BYTES + 1)):
+            first = line.removeprefix(b"\xef\xbb\xbf")
+        while not has_more and (chunk := file.read(_START)):
+            has_more = bool(chunk.strip())
     try:
         record = parse_json(first, with_nan=True)
     except JsonFault:
         record = None
     values = list(record.values()) if isinstance(record, dict) else []
     is_mapping = bool(values) and all(isinstance(value, dict) for value in values)
-    if record is not None and not (is_mapping or {"samples", "logs"} & set(record)) and (rest.strip() or is_whole):
+    if record is not None and not (is_mapping or {"samples", "logs"} & set(record)):
         return Seen(LINES, _keys(path, record))
-    content = record if record is not None and is_whole and not rest.strip() else read_json(path, with_nan=True)
+    content = record if record is not None and not has_more else read_json(path, with_nan=True)
     values = list(content.values()) if isinstance(content, dict) else []
     if values and all(isinstance(value, dict) for value in values):
         return Seen(OBJECT, _keys(path, values[0]))

@@ -57,6 +57,16 @@ def test_one_line_is_one_record(tmp_path: Path) -> None:
     assert recognise(path).name == "llama_factory"
 
 
+def test_a_first_line_may_hold_an_image(tmp_path: Path) -> None:
+    """ms-swift writes images that it has as bytes into its records."""
+    path = write("ms_swift", tmp_path)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    large = [{**row, "images": [{"bytes": "iVBOR" * 300_000, "path": None}]} for row in rows]
+    for kept in (large, large[:1]):
+        found = recognise(lines(path, kept))
+        assert found.name == "ms_swift" and [answer.text for answer in found.read(path)] == list(TEXTS)[: len(kept)]
+
+
 def test_a_table_by_its_header(tmp_path: Path) -> None:
     path = tmp_path / "model_data.tsv"
     path.write_text('"index"\t"question"\t"answer"\t"prediction"\r\n"0"\t"q"\t"a"\t"x"\r\n')
