@@ -10,11 +10,11 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Callable
 
-from ...errors import PefomedError
+from ...errors import DataError
 from ..console import progress, say
 from ..ending import answering, words_of
 from .chat import Ask, AsksAtOnce, ChatRequest, Gate, Halted, NoReply, RefusedRequest, Reply, closing_on_error
@@ -156,13 +156,14 @@ class _Asking:
                     return self._let_go()
             if self.has_use and not self.gate.is_closed:
                 self._store_refusals()
-        except PefomedError:
-            raise
-        except Exception:
-            self.gate.close("a mistake of this program")
+        except Exception as error:
+            self.gate.close(
+                "the ledger cannot be written" if isinstance(error, DataError) else "a mistake of this program"
+            )
             while self.running:
                 futures = _drain(self.done)
-                self._keep([future for future in futures if future is not None])
+                with suppress(DataError):  # the ledger keeps them elsewhere, as those before
+                    self._keep([future for future in futures if future is not None])
                 if None in futures:
                     break
             raise

@@ -2,6 +2,7 @@
 
 An entry is a JSON object with ``key``. A process killed while writing leaves a torn last line; it is dropped when the
 ledger is opened again. One process at a time holds a ledger. Entries stay on the disk: memory holds where each begins.
+Where the disk is full, or a limit is reached, they are kept in the user's own folder until the ledger is opened again.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Callable
 
+from ...environment import state_folder
 from ...errors import DataError, why
 from ...input_files import refuse_special
 from ...json_fields import wrong_fields
 from ...json_text import JsonFault, parse_json
 from ...storage import SCHEMA
+from ..console import say
 from ..parallel import lock
 from ..private_files import go_on_privately
 
@@ -65,6 +68,7 @@ class Ledger:
             self._lock(self._file)
             self._load(self._file, self._reader)
             _sync_folder(self.path.parent)
+            self._take_in()
         except BaseException:
             self._close()
             raise
@@ -112,13 +116,35 @@ class Ledger:
                 self._file.truncate(place)  # so that the next line does not begin within a torn one
             if not isinstance(error, OSError):
                 raise
+            kept = _kept_elsewhere(self._elsewhere, lines)
+            fate = f"are kept in {kept} until then" if kept else "and those in flight are asked for again"
             raise DataError(
                 f"cannot write the ledger {self.path}: {why(error)}; what stands in it is whole. Start the same "
-                f"command again: these {len(entries):,} replies and those in flight are asked for again"
+                f"command again: these {len(entries):,} replies {fate}"
             ) from error
         for entry, line in zip(entries, lines):
             self._note(entry["key"], place)
             place += len(line)
+
+    def _elsewhere(self) -> Path:
+        """Where entries are kept that could not be written."""
+        name = hashlib.sha256(os.fsencode(os.path.abspath(self.path))).hexdigest()[:16]
+        return state_folder() / f"ledger-{name}.jsonl"
+
+    def _take_in(self) -> None:
+        """Write what could not be written before."""
+        try:
+            path = self._elsewhere()
+            text = path.read_bytes()
+        except (OSError, RuntimeError):
+            return  # nothing there, or no home
+        entries = [parse_json(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
+        fresh = [
+            entry for entry in entries if entry not in self.entries(entry["key"])
+        ]  # it was killed at the last line
+        self.append(fresh)
+        path.unlink()
+        say(f"{len(fresh):,} replies that {self.path} had no room for were kept in {path}, and are in it now")
 
     def _note(self, key: str, place: int) -> None:
         before = self._newest.get(hash(key))
@@ -182,6 +208,25 @@ def _read_entry(line: bytes) -> tuple[str, str]:
     if not wrong and any(count < 0 for count in entry.get("usage", {}).values()):
         wrong = ["usage is below 0"]
     return ("", f"not an entry ({'; '.join(wrong)})") if wrong else (entry["key"], "")
+
+
+def _kept_elsewhere(find: Callable[[], Path], lines: Sequence[bytes]) -> Path | None:
+    """Add lines to a file that is the user's alone; the file, if they are on the disk."""
+    try:
+        path = find()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
+            before = file.tell()
+            try:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.ftruncate(file.fileno(), before)
+                raise
+    except (OSError, RuntimeError):  # there is no home
+        return None
+    return path
 
 
 def _sync_folder(folder: Path) -> None:

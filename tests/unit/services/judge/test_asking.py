@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
 import time
+from collections import Counter
 from concurrent.futures import Future
 
 import pytest
@@ -253,6 +255,40 @@ def test_a_second_interrupt_lets_go_of_what_is_in_flight_and_says_so(path):
     assert (done.settled, done.requests - done.let_go) == (6, 6) and 2 <= done.let_go <= 4
     with Ledger(path) as ledger:
         assert sum(len(ledger.entries(question.key)) for question in questions(100)) == 6
+
+
+def test_replies_in_flight_when_the_disk_is_full_are_paid_for_once(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    paid, write = Counter(), Ledger.append
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    class Full:
+        def write(self, data):
+            raise full
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    def ask(question, gate):
+        gate.enter()
+        paid[question.messages[0]["content"]] += 1
+        time.sleep(0.01)
+        gate.leave()
+        return Reply("yes")
+
+    def append(ledger, entries):
+        if len(paid) > 10 and entries and not isinstance(ledger._file, Full):
+            disk = Full()
+            disk.file, ledger._file = ledger._file, disk
+        write(ledger, entries)
+
+    monkeypatch.setattr(Ledger, "append", append)
+    with pytest.raises(DataError, match="No space left"):
+        asked(path, ask, count=40, concurrency=8)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert 10 < len(paid) < 40
+    assert asked(path, ask, count=40).is_complete and set(paid.values()) == {1}
 
 
 @pytest.mark.parametrize("number", [1, 9])

@@ -71,7 +71,8 @@ def test_a_ledger_that_cannot_be_written(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_is_said(tmp_path):
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with Ledger(tmp_path / "ledger.jsonl") as ledger:
         ledger._file.close()
         ledger._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115, the ledger closes it
@@ -135,29 +136,53 @@ def test_where_the_file_system_has_no_locks_it_works_without_and_says_so(tmp_pat
     assert "is not locked (No locks available)" in capsys.readouterr().err
 
 
-def test_after_a_write_that_failed_half_way_the_next_line_is_whole(tmp_path, monkeypatch):
+class Full:
+    """A disk that takes ten bytes more."""
+
+    def __init__(self, file):
+        self.file, self.room = file, 10
+
+    def write(self, data):
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.room = 0
+        return self.file.write(data[:10])
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
+def test_what_a_full_disk_has_no_room_for_is_kept_and_taken_in(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path, rows = tmp_path / "ledger.jsonl", [{"key": "b", "text": "ü"}, {"key": "c"}, {"key": "d"}]
+    with Ledger(path) as ledger:
+        ledger.append([{"key": "a"}])
+        ledger._file = Full(ledger._file)
+        for several in (rows[:2], rows[2:]):
+            with pytest.raises(DataError, match=rf"what stands in it is whole.*{len(several)} replies are kept in"):
+                ledger.append(several)
+    (kept,) = (tmp_path / "state" / "pefomed").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with Ledger(path):
+        pass
+    assert "3 replies that" in capsys.readouterr().out and not kept.exists()
+    kept.write_bytes(path.read_bytes().partition(b"\n")[2] + b'{"key": "torn')  # killed before it was removed
+    with Ledger(path) as ledger:
+        assert [ledger.entries(row["key"])[0].get("text") for row in rows] == ["ü", None, None]
+    assert len(path.read_text().splitlines()) == 4 and not kept.exists()
+
+
+@pytest.mark.parametrize("state", ["full", "file"])
+def test_after_a_write_that_failed_half_way_the_next_line_is_whole(tmp_path, monkeypatch, state):
     path = tmp_path / "ledger.jsonl"
-
-    class Full:
-        """A disk that takes ten bytes more."""
-
-        def __init__(self, file):
-            self.file, self.room = file, 10
-
-        def write(self, data):
-            if not self.room:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self.room = 0
-            return self.file.write(data[:10])
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
-
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / state))
     with Ledger(path) as ledger:
         ledger.append([{"key": "a"}])
         whole, ledger._file = ledger._file, Full(ledger._file)
-        with pytest.raises(DataError, match="No space left.*make room.*what stands in it is whole"):
+        with pytest.raises(DataError, match="No space left.*make room.*what stands in it is whole") as caught:
             ledger.append([{"key": "b"}])
+        assert ("asked for again" in str(caught.value)) is (state == "file")
         ledger._file = whole
         ledger.append([{"key": "c"}])
     assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
