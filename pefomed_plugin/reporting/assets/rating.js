@@ -137,7 +137,7 @@ function finish() {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if ($("full").open) return inFull(event);
-  if ((event.key === "u" || event.key === "U") && event.target !== $("comment") && state.last) {
+  if ((event.key === "u" || event.key === "U") && event.target !== $("comment") && state.session) {
     event.preventDefault();
     return undo();
   }

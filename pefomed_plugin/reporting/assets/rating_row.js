@@ -39,7 +39,7 @@ function stayOn(entry) {
 // Takes back what was rated last, until something else is rated or the rater leaves.
 function undo() {
   const entry = state.last;
-  if (!entry) return;
+  if (!entry) return tell("Nothing to undo since this page was opened or since the last undo: \u2190 leads back, and another rating takes the place of one.");
   const { at, item, before } = entry;
   state.last = null;
   Object.assign(item, before);

@@ -17,7 +17,7 @@ async function ask(path, options) {
 function post(said) {
   return ask("/rating", {
     method: "POST", headers: { "Content-Type": "application/json" }, keepalive: true,  // arrives also if the page is left
-    body: JSON.stringify({ rater: state.session.rater, round: state.session.round, ...said }),
+    body: JSON.stringify({ rater: state.session.rater, round: state.session.round, study: state.session.study, ...said }),
   });
 }
 
@@ -65,7 +65,7 @@ async function readAgain() {
   const { session } = state;
   if (!session) return;
   const fresh = await ask("/session?" + new URLSearchParams({ rater: session.rater, round: session.round })).catch(() => null);
-  if (!fresh || state.session !== session) return;
+  if (!fresh || state.session !== session || fresh.study !== session.study) return;
   const found = new Map(fresh.items.map((item) => [item.item, item]));
   for (const item of items()) {
     const { comment, ...said } = found.get(item.item) || { ...item.kept, comment: item.comment };

@@ -5,6 +5,7 @@ Blinded as sheets are: codes and orders are those of ``plan`` for the rater's na
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -95,6 +96,7 @@ class RatingSession:
         text = "answer" if rubric.task == "vqa" else "report"
         return {
             "rater": rater,
+            "study": self.study,
             "title": "Answer to rate" if rubric.task == "vqa" else "Report to rate",
             "text": text,
             "asked": f"Which {text} is better?" if self.plan.models else f"How good is this {text}?",
@@ -107,6 +109,14 @@ class RatingSession:
             "sideBySide": bool(self.plan.models),
             "items": items,
         }
+
+    @property
+    def study(self) -> str:
+        """Which study this is: its store, answers and scale. Items have the same codes in another one about the same
+        samples, whose page may still be open when this one is served at its address.
+        """
+        named = (str(Path(self.store.path).resolve()), self.plan.digest, self.plan.rubric.digest)
+        return hashlib.sha256("\0".join(named).encode()).hexdigest()[:16]
 
     def _levels(self) -> list[dict[str, Any]]:
         rubric = self.plan.rubric
@@ -154,9 +164,12 @@ class RatingSession:
             stands, if it is not the comment given; after ``undo``, ``rating`` and ``cannot`` as they stand.
 
         Raises:
-            DataError: unknown item or round, or a value that is none; nothing is kept then.
+            DataError: a page of another study (``study``), unknown item or round, or a value that is none; nothing is
+                kept then.
             StoreError: it could not be written.
         """
+        if said.get("study", self.study) != self.study:
+            raise DataError("this page shows another study than the one that is served here now; load it again")
         number = self.round_of(said.get("round"))
         prediction = self.prediction(rater, code, number)
         if "undo" in said:

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 class Served:
     """``pefomed rate serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, predictions: list[Any], *arguments: str) -> None:
+    def __init__(self, folder: Path, predictions: list[Any], *arguments: str, port: str = "0") -> None:
         write_records(folder / "predictions.jsonl", predictions)
         (folder / "images").mkdir(exist_ok=True)
         for image in {image for prediction in predictions for image in prediction.images}:
@@ -42,7 +42,7 @@ class Served:
             "--image-root",
             str(folder / "images"),
             "--port",
-            "0",
+            port,
             *arguments,
         ]
         self.start()

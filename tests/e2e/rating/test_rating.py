@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -373,3 +374,43 @@ def test_undo_cannot_judge_and_reload(serve: Callable[..., Served], open_page: C
     check_item(page, "Item 1 of 3, cannot judge")
     expect(page.locator("#cannot")).to_have_attribute("aria-pressed", "true")
     assert [(rating, comment) for _, _, rating, comment in served.saved()] == [(None, "")]
+
+
+def test_after_a_reload_u_says_that_there_is_nothing_to_undo(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    page = open_page(serve(answers(3), "--all").url + "&rater=anna")
+    check_item(page, "Item 1 of 3")
+    page.keyboard.press("1")
+    all_saved(page)
+    page.reload()
+    check_item(page, "Item 2 of 3")
+    page.keyboard.press("u")
+    expect(page.locator("#saved-text")).to_contain_text("Nothing to undo")
+    expect(page.locator("#undo")).to_be_hidden()
+    check_item(page, "Item 2 of 3, not rated yet")
+
+
+def test_a_page_of_another_study_left_open_rates_nothing_here(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    one = Served(tmp_path / "one", answers(3), "--all")
+    port = re.findall(r":(\d+)/", one.url)[0]
+    try:
+        old = open_page(one.url + "&rater=anna", complains=True)
+        check_item(old, "Item 1 of 3")
+    finally:
+        one.kill()
+    other = Served(tmp_path / "other", answers(3, prediction="said by another model"), "--all", port=port)
+    try:
+        new = old.context.new_page()  # takes the new link's key, in the same browser
+        new.goto(other.url + "&rater=anna")
+        check_item(new, "Item 1 of 3")
+        old.keyboard.press("1")
+        expect(old.locator("#unsaved-text")).to_contain_text("another study than the one that is served here now")
+        assert text(old, "rated") == "0 of 3 rated" and other.saved() == []
+        new.keyboard.press("0")
+        all_saved(new)
+        assert [rating for _, _, rating, _ in other.saved()] == [0]
+    finally:
+        other.kill()

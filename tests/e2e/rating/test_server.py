@@ -71,6 +71,14 @@ def test_other_nonsense_is_400(strict, said):
     assert stored(strict) == {"anna": {}, "boris": {}}
 
 
+def test_a_page_of_another_study_keeps_nothing(strict):
+    said = {"rater": "anna", "item": items(strict)[0]["item"], "study": "0" * 16}
+    for what in ({"rating": 1}, {"comment": "words"}, {"undo": 1}):
+        status, _, body = ask(strict, "/rating", body={**said, **what})
+        assert status == 400 and b"another study" in body
+    assert stored(strict) == {"anna": {}, "boris": {}}
+
+
 def test_an_item_of_another_rater_is_no_item(strict):
     assert post(strict, {"rater": "boris", "item": items(strict)[0]["item"], "rating": 1})[0] == 400
 
