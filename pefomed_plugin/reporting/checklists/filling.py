@@ -37,9 +37,9 @@ class Answer:
     @property
     def left(self) -> str:
         """What a person has to add; empty: nothing."""
-        if self.item.left or not self.said:
-            return self.item.left or "all of it"
-        return "" if self.whole else "what the run did not record"
+        if not self.said:
+            return (self.item.left if not self.item.known else "") or "all of it"
+        return self.item.left or ("" if self.whole else "what the run did not record")
 
 
 def fill(guideline: Guideline, run: Run) -> list[Answer]:

@@ -79,6 +79,12 @@ def test_an_item_of_which_a_part_is_unknown_is_not_filled(tmp_path: Path) -> Non
     assert "Answered on 2026-11-28" in dated.said and (dated.state, dated.left) == ("filled", "")
 
 
+def test_of_an_open_item_all_is_left_or_where_to_look(tmp_path: Path) -> None:
+    found = said(make_run(tmp_path / "run", answers([True, False]), config=CONFIG))
+    assert (found["31"].state, found["31"].left) == ("open", "all of it"), "and not only what a map would lack"
+    assert (found["13"].state, found["13"].left) == ("open", "scanners and protocols, where the release says")
+
+
 def test_people_who_rate_answers_did_not_annotate_the_references() -> None:
     for guideline in GUIDELINES.values():
         asks = {item.number for item in guideline.items if "raters" in item.known}
