@@ -48,9 +48,11 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
         raise DataError(f"{out} is not empty and holds no sample; choose another folder")
     if mark is not None and {key: mark.get(key) for key in made_from} != made_from:
         say(f"the sample in {out} is of another seed or version: making it again")
-        for name in (*DRAWN, *TINY):
-            if is_generated(out / name):  # and not a release that a user put there
-                shutil.rmtree(out / name, ignore_errors=True)
+        there = [name for name in (*DRAWN, *TINY) if (out / name).is_dir()]
+        older = [name for name in there if is_generated(out / name)]  # and not a release that a user put there
+        for name in older:
+            shutil.rmtree(out / name, ignore_errors=True)
+        parts = list(dict.fromkeys((*parts, *older)))  # runs of before show their images
     out.mkdir(parents=True, exist_ok=True)
     mark_generated(out, made_from, whole=True)
     missing = [name for name in parts if not (out / name).is_dir()]

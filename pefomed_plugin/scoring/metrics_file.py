@@ -28,6 +28,8 @@ from .spec import ScorerSpec
 METRICS, PREDICTIONS, AGREEMENT = "metrics.json", "predictions.jsonl", "agreement.json"
 OCCLUSION = "occlusion.json"
 """What ``pefomed explain`` found of single answers."""
+SECTIONS, VALUES = ("scores", "scorers", "judges", FLOORS), ("agreement", "reliance")
+"""What it may hold beside what ``describe`` says: by scorer, and as a whole."""
 RATINGS = "ratings_sha256"
 """Key of the digest of the ratings that an agreement rests on."""
 _DERIVED = (METRICS, AGREEMENT, "scores", "reliance", OCCLUSION)
@@ -40,8 +42,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it is damaged; names the fields.
     """
-    sections = {**dict.fromkeys(("scores", "scorers", "judges", FLOORS), "Mapping[str, Mapping]")}
-    kinds = {**sections, "agreement": "Mapping", "reliance": "Mapping"}
+    kinds = {**dict.fromkeys(SECTIONS, "Mapping[str, Mapping]"), **dict.fromkeys(VALUES, "Mapping")}
     return read_json_object(path, kinds, what="a metrics file; score these predictions again")
 
 

@@ -29,6 +29,16 @@ def test_made_once_and_made_again_for_another_seed(tmp_path):
     assert not (out / "slake" / "old.txt").exists()
 
 
+def test_whoever_needs_other_parts_brings_back_those_of_an_older_version(tmp_path):
+    """``chat`` needs the tiny model alone; the report of a run of before shows images of the data."""
+    out = tmp_path / "sample"
+    embedded.make_sample(out, parts=PART)
+    made = set(stamps(out / "slake"))
+    mark_generated(out, {"seed": 0, "code": "of another version"})
+    embedded.make_sample(out, parts=())
+    assert set(stamps(out / "slake")) == made
+
+
 def test_each_part_is_marked_so_that_a_real_release_put_among_them_is_none(tmp_path):
     embedded.make_sample(tmp_path / "sample", parts=PART)
     (tmp_path / "sample" / "vqa_rad").mkdir()

@@ -19,6 +19,7 @@ from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.records import Prediction, Score
 from pefomed_plugin.reporting.results import read_scores
 from pefomed_plugin.scoring.files import write_scores
+from pefomed_plugin.scoring.metrics_file import SECTIONS, VALUES
 from pefomed_plugin.services.data.prepare import prepare
 from pefomed_plugin.storage import SCHEMA, read_predictions
 from tests.unit.services.small import LEAKY, write_rad
@@ -98,6 +99,7 @@ def test_the_example_metrics_are_those_of_the_example_predictions(run: Path) -> 
     assert shown == written
     assert list(shown) == list(written)
     assert set(written) | set(written["scores"]["exact_match/pefomed"]["open"]) <= set(names_in_tables("metrics.json"))
+    assert {*SECTIONS, *VALUES} <= set(names_in_tables("metrics.json"))
 
 
 def test_the_table_of_the_manifest_names_every_key(manifest: dict[str, Any]) -> None:
