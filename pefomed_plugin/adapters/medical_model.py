@@ -245,16 +245,24 @@ class MedicalModel:
         own = question if request.task != "vqa" else ""
         names = tuple(_images_in(request.image))
         text = template.instruction_input(own or template.draw_instruction(question), names)
-        if len(names) > 1 and self.network.prompt_length(text) > self.network.max_context_len:
-            raise ConfigError(
-                f"{len(names)} images make a prompt of {self.network.prompt_length(text):,} tokens, and the model "
-                f"takes {self.network.max_context_len:,} (max_context_len); show fewer"
-            )
+        self._require_room(text, len(names))
         if len(names) > self.images_a_prompt.get(request.task, 1):
             self.images_a_prompt[request.task] = len(names)  # said once
             who = self.facts.get("checkpoint")
             say(f"warning: {who} does not say that it learnt {request.task} prompts of {len(names)} images")
         return text
+
+    def _require_room(self, text: str, images: int) -> None:
+        """Raises ConfigError: a prompt is longer than the model reads, which would cut it behind without a word."""
+        most = self.network.max_context_len
+        if images == 1 and len(text.encode("utf-8", "replace")) < most // 2:
+            return  # a token is a byte at least, and an image has hundreds
+        length = self.network.prompt_length(text)
+        if length > most:
+            what, less = (f"{images} images", "show fewer") if images > 1 else ("image and question", "ask shorter")
+            raise ConfigError(
+                f"{what} make a prompt of {length:,} tokens, and the model takes {most:,} (max_context_len); {less}"
+            )
 
     def _lay_out(self, given: Sequence[Shown], prompts: Sequence[str], answers: Sequence[str] | None = None) -> Any:
         names = [_name(value) for value in given]

@@ -125,6 +125,8 @@ def _check(arguments: argparse.Namespace) -> None:
         problems.append("--task is missing: vqa, report or caption")
     if not arguments.ckpt:
         problems.append("--ckpt is missing: a checkpoint, an exported folder, or embedded")
+    if arguments.question is not None and not arguments.question.strip():
+        problems.append("--question is empty; ask something")
     if arguments.question and arguments.questions:
         problems.append("--question and --questions: give one of them")
     if arguments.studies and arguments.questions:

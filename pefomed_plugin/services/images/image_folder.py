@@ -13,11 +13,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from ...errors import ConfigError, DataError, why
+from ...errors import ConfigError, DataError, quoted, why
 from ...input_files import refuse_special
 from ...readers.tables import read_csv
 from ...readers.views import named_images
-from ...records import Sample
+from ...records import CLOSED, OPEN, Sample
 from .dicom import looks_like_dicom
 
 DATASET = "images"
@@ -119,6 +119,9 @@ def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
             problems.append(f"{path.name}, line {number}: the question is empty; fill it or delete the line")
             continue
         shown, views, problem = _shown(row)
+        flag = row.get("answer_type", "").strip().upper()
+        if flag not in ("", OPEN, CLOSED):
+            problem = f"answer_type {quoted(flag)} is neither OPEN nor CLOSED; correct it, or leave it empty"
         if problem:
             problems.append(f"{path.name}, line {number}: {problem}")
             continue
@@ -129,7 +132,7 @@ def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
                 "vqa",
                 row["question"].strip(),
                 row.get("answer", "").strip(),
-                row.get("answer_type", "").strip(),
+                flag,
                 key=f"{together[0]}-{key}",
                 views=views,
             )
@@ -205,7 +208,7 @@ def _sample(
         task=task,
         question=question,
         answer=answer,
-        answer_type=answer_type.upper() or None,
+        answer_type=answer_type or None,
         metadata=facts,
     )
 

@@ -162,6 +162,7 @@ def test_questions_about_several_images(predict, model, scans, tmp_path):
         ("frage\nx\n", "missing column(s) question"),
         ('question\n""\n', "line 2: the question is empty"),
         ("image,question\n,x\n", "line 2: the image is empty"),
+        ("image,question,answer_type\na.png,x,maybe\n", "line 2: answer_type 'MAYBE' is neither OPEN nor CLOSED"),
         ("question\n", "no question in it"),
         ("image,question,id\na.png,x,1\na.png,y,1\n", "asked twice under one id"),
     ],
@@ -170,6 +171,14 @@ def test_a_table_that_cannot_be_used(predict, tmp_path, text, told):
     (tmp_path / "q.csv").write_text(text)
     code, shown = predict("--questions", tmp_path / "q.csv", task="vqa")
     assert code == 2 and told in shown and not (tmp_path / "out").exists()
+
+
+def test_a_question_that_the_model_cannot_read_whole_is_refused(predict, tmp_path):
+    """It would be cut behind, and what is left answered."""
+    code, shown = predict("--question", "  ", task="vqa")
+    assert code == 2 and "--question is empty" in shown and not (tmp_path / "out").exists()
+    code, shown = predict("--question", "word " * 4000, task="vqa")
+    assert code == 2 and "max_context_len); ask shorter" in shown
 
 
 def test_mistakes_are_told_together(tmp_path, capsys):
