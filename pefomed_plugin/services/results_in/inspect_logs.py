@@ -16,6 +16,7 @@ _ATTACHED = "attachment://"
 """Begins what stands in place of a text: its key among the attachments follows."""
 _EPOCHS = "only the first of several epochs was taken"
 _CUT = "cut short by a limit of the harness or the model, or by a filter of contents; taken as it is"
+_ERRED = "the sample ended in an error after the model had said something; taken as it is"
 _INVALID = "marked as invalid in the log (inspect log invalidate); taken as it is"
 UNFINISHED = "the log is of an evaluation that did not end"
 _WHOLE = frozenset(("stop", "tool_calls", "unknown"))
@@ -79,6 +80,7 @@ def _answer(where: str, sample: Mapping[str, Any]) -> Answer:
         notes=(
             *_of_other_model(output),  # type: ignore[arg-type]
             *((FAILED,) if has_failed else (_CUT,) if _is_cut(sample, output) else ()),  # type: ignore[arg-type]
+            *((_ERRED,) if sample.get("error") and not has_failed else ()),
             *((_INVALID,) if sample.get("invalidation") else ()),
         ),
     )

@@ -163,6 +163,14 @@ def test_a_sample_may_have_a_folder(tmp_path: Path) -> None:
     }
 
 
+def test_an_error_after_an_answer_is_counted(tmp_path: Path) -> None:
+    """A scorer that failed, say, or a request after the first."""
+    first, second = inspect_samples()
+    found = read_inspect(archive(tmp_path / "a.eval", [{**first, "error": {"message": "in the scorer"}}, second]))
+    assert [answer.text for answer in found] == list(TEXTS)
+    assert [any("ended in an error after" in note for note in answer.notes) for answer in found] == [True, False]
+
+
 def test_what_was_marked_as_invalid_is_taken_and_counted(tmp_path: Path) -> None:
     first, second = inspect_samples()
     found = read_inspect(archive(tmp_path / "a.eval", [{**first, "invalidation": {"author": "a"}}, second]))
