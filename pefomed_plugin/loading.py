@@ -76,8 +76,7 @@ def load(
         )
     chosen = _choose_device(device)  # before anything is made or read
     if str(ckpt) == EMBEDDED:
-        ensure_embedded(["PEFOMED_LLAMA"])
-        ckpt = environment.embedded_values(environment.sample_folder())["PEFOMED_CKPT"]
+        ckpt = embedded_checkpoint()
     contents = read_contents(Path(ckpt))
     projector_of(contents)  # before anything is looked for that it would need
     origin = TINY if is_generated(Path(ckpt)) else read_origins(contents.training).model
@@ -106,6 +105,12 @@ def load(
     model = MedicalModel(network, network.encoder.image_size, facts, chosen, templates, images)
     model.learnt = read_origins(contents.training)
     return model
+
+
+def embedded_checkpoint() -> Path:
+    """The generated tiny model's checkpoint; made where it is not there yet. Raises as ``ensure_embedded``."""
+    ensure_embedded(["PEFOMED_LLAMA"])
+    return Path(environment.embedded_values(environment.sample_folder())["PEFOMED_CKPT"])
 
 
 def section_of(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
+from ..environment import EMBEDDED
 from ..errors import ConfigError, near_names
 from ..origins import read_origins
 from ..reporting.rendering import Panel, Shown
@@ -21,7 +22,7 @@ from .output import Output, add_json_argument
 if TYPE_CHECKING:
     from ..adapters.exports.contents import Contents
 
-_FILE = ".pth or .safetensors of this plugin, of MiniGPT-v2 or PeFoMed; or an exported folder"
+_FILE = ".pth or .safetensors of this plugin, of MiniGPT-v2 or PeFoMed; or an exported folder; or embedded"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +94,11 @@ def run(arguments: argparse.Namespace) -> int | Output:
     }
     if arguments.action == "export":
         check_export_arguments(arguments)
+    is_beside = arguments.action == "convert" and not arguments.out  # nothing is written beside the sample
+    if str(arguments.file) == EMBEDDED and not arguments.file.exists() and not is_beside:
+        from ..loading import embedded_checkpoint  # late: loads torch
+
+        arguments.file = embedded_checkpoint()
     contents = read_contents(arguments.file, may_be_damaged=arguments.action == "inspect")
     return actions[arguments.action](contents, arguments)
 

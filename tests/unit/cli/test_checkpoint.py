@@ -197,3 +197,16 @@ def test_a_file_that_is_not_there_and_one_without_lora(tmp_path: Path, capsys: p
     assert (code, "no weights file" in errors) == (2, True)
     code, _, errors = checkpoint(capsys, "export", LLAMA / "model.safetensors", "--out", tmp_path / "out")
     assert (code, "holds no LoRA" in errors) == (2, True)
+
+
+def test_the_embedded_default_is_named_as_everywhere(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pefomed_plugin import loading
+
+    monkeypatch.setattr(loading, "embedded_checkpoint", lambda: run / "checkpoint_last.pth")
+    monkeypatch.chdir(tmp_path)
+    assert main(["checkpoint", "inspect", "embedded", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == str(run / "checkpoint_last.pth")
+    assert main(["checkpoint", "convert", "embedded", "--to", "peft"]) == 2  # it would write into the sample
+    assert "no weights file embedded" in capsys.readouterr().err
