@@ -13,7 +13,7 @@ from ...json_fields import kind_of
 from ...json_text import JsonFault, parse_first, parse_json
 from ...readers.textfiles import read_json, read_rows, read_text
 from .inspect_archives import is_inspect_archive
-from .tables import pair_of, read_header
+from .tables import GENERATED, REFERENCES, pair_of, read_header
 
 LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR, OTHER = (
     "JSON lines, whose first record",
@@ -77,6 +77,9 @@ def look_at(path: Path) -> Seen:
         return Seen(PAIR, frozenset())
     if path.is_dir():
         raise DataError(f"{path} is a folder without res.csv and gts.csv; name the result file in it")
+    if path.name in (GENERATED, REFERENCES):
+        other = REFERENCES if path.name == GENERATED else GENERATED
+        raise DataError(f"{path} is one of R2Gen's two files; {other} must lie beside it: it is the other column")
     with open_input(path) as file:
         start = file.read(_START)
     for begin, words in _OTHERWISE.items():

@@ -138,7 +138,7 @@ def _data(url: str, param: str) -> bytes:
         raise wrong(param, "a data URL is data:image/png;base64,...", "invalid_value")
     if media and media not in MEDIA:
         raise wrong(
-            param, f"{media[:60]} is no image; {', '.join(MEDIA[:2])} or application/dicom", "unsupported_value"
+            param, f"{media[:60]} is not read; send {', '.join(MEDIA[:2])} or application/dicom", "unsupported_value"
         )
     try:
         letters = unquote(payload) if "%" in payload else payload

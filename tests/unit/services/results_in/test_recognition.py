@@ -186,3 +186,5 @@ def test_r2gen_needs_both_files_of_one_length(tmp_path: Path) -> None:
         read(tmp_path / "res.csv")
     with pytest.raises(DataError, match="a folder without"):
         recognise(tmp_path)
+    with pytest.raises(DataError, match=r"res\.csv is one of R2Gen's two files; gts\.csv must lie beside it"):
+        recognise(tmp_path / "res.csv")
