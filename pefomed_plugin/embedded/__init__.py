@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, current_process, get_context
 from pathlib import Path
 from random import Random
 from typing import Callable
@@ -55,28 +55,35 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
         parts = list(dict.fromkeys((*parts, *older)))  # runs of before show their images
     out.mkdir(parents=True, exist_ok=True)
     mark_generated(out, made_from, whole=True)
-    missing = [name for name in parts if not (out / name).is_dir()]
-    if missing:
-        before = set(active_children())
-        with (
-            progress("making the sample", len(missing)) as advance,
-            ProcessPoolExecutor(
-                max_workers=min(os.cpu_count() or 1, len(missing)), mp_context=get_context("spawn")
-            ) as pool,
-        ):
-            try:
-                with _script_left_aside():
-                    parts_of = [
-                        pool.submit(_write_part, out, name, seed) for name in sorted(missing, key=_slowest_first)
-                    ]
-                for done in parts_of:
-                    done.result()
-                    advance()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)  # else all others are drawn before anybody is told
-                for process in set(active_children()) - before:
-                    process.terminate()
-                raise
+    missing = sorted((name for name in parts if not (out / name).is_dir()), key=_slowest_first)
+    if missing and current_process().daemon:  # it may start no others: one of several of a server, or of a pool
+        with progress("making the sample", len(missing)) as advance:
+            for name in missing:
+                _write_part(out, name, seed)
+                advance()
+    elif missing:
+        _write_side_by_side(out, missing, seed)
+
+
+def _write_side_by_side(out: Path, missing: Sequence[str], seed: int) -> None:
+    before = set(active_children())
+    with (
+        progress("making the sample", len(missing)) as advance,
+        ProcessPoolExecutor(
+            max_workers=min(os.cpu_count() or 1, len(missing)), mp_context=get_context("spawn")
+        ) as pool,
+    ):
+        try:
+            with _script_left_aside():
+                parts_of = [pool.submit(_write_part, out, name, seed) for name in missing]
+            for done in parts_of:
+                done.result()
+                advance()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # else all others are drawn before anybody is told
+            for process in set(active_children()) - before:
+                process.terminate()
+            raise
 
 
 @contextmanager
@@ -116,8 +123,12 @@ def _make_part(out: Path, name: str, seed: int) -> None:
 
         from .tiny_model import make_tiny_model  # late: loads torch
 
+        threads = torch.get_num_threads()
         torch.set_num_threads(1)  # small matrices: a second thread only waits, and the other core is drawing
-        make_tiny_model(out, seed, family=TINY[name])
+        try:
+            make_tiny_model(out, seed, family=TINY[name])
+        finally:
+            torch.set_num_threads(threads)
         return
     fresh = out / (name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from multiprocessing import current_process
 from random import Random
 
 import pytest
@@ -99,3 +100,12 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
     with pytest.raises(DataError, match="is not empty and holds no sample"):
         embedded.make_sample(tmp_path, parts=("clef2022",))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_process_that_may_start_no_others_makes_the_sample_itself(tmp_path, monkeypatch):
+    """One of several of ``pefomed serve --data-parallel``, or of a pool: such processes are daemons."""
+    monkeypatch.setitem(current_process()._config, "daemon", True)
+    made = []
+    monkeypatch.setattr(embedded, "_write_part", lambda out, name, seed: made.append(name))
+    embedded.make_sample(tmp_path / "sample", parts=("clef2022", "tiny"))
+    assert made == ["tiny", "clef2022"]
