@@ -35,7 +35,7 @@ FIRST_FIT = "8, first fit"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=existing_folder, required=True)
+    parser.add_argument("--data", type=existing_folder, required=True, help="folder that holds the release vqa_rad")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[6, 8, 24, 32])
     parser.add_argument("--image-size", type=int, default=448)
     parser.add_argument("--seeds", type=int, default=5)
@@ -82,7 +82,7 @@ class _Remembering:
 
     def __init__(self, tokenizer: Any) -> None:
         self.bos_token_id, self.pad_token_id = tokenizer.bos_token_id, tokenizer.pad_token_id
-        self.encode = lru_cache(maxsize=None)(tokenizer.encode)
+        self.plain, self.encode = tokenizer.plain, lru_cache(maxsize=None)(tokenizer.encode)
 
 
 def row(pass_: Pass, batch_size: int, way: int | str, seeds: int) -> str:
