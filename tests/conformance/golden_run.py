@@ -20,7 +20,7 @@ class GoldenSamples(Dataset):
         return 6
 
     def __getitem__(self, draw):
-        number = draw.sample
+        number = getattr(draw, "sample", draw)  # validation takes them by their number
         return {
             "image": arrays()["images"][number],
             "instruction_input": golden()["instruction_input"][number],

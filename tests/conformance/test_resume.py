@@ -12,6 +12,7 @@ import sys
 import pytest
 import torch
 
+from pefomed_plugin.adapters.training import validation
 from pefomed_plugin.adapters.training.checkpoints import CheckpointKeeper
 from pefomed_plugin.adapters.training.trainer import INTERRUPTED, STOPPED, StoppedBySignal
 from pefomed_plugin.errors import CheckpointError, PefomedError
@@ -126,6 +127,52 @@ def test_a_signal_saves_and_stops(whole, tmp_path, number, code, said):
         read_checkpoint(tmp_path / "checkpoint_last.pth")["model"],
     )
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("step", [8, 15])
+def test_a_signal_within_the_last_step_of_an_epoch_saves_it(whole, tmp_path, step):
+    """It said that the checkpoint is written, and wrote none."""
+    runner = golden_runner(tmp_path, **SETTINGS)
+    told_after(runner, step, signal.SIGTERM)
+    with pytest.raises(StoppedBySignal) as caught:
+        runner.train()
+    saved = read_checkpoint(tmp_path / "checkpoint_last.pth")["pefomed"]
+    assert f"at iteration {saved['iteration']};" in str(caught.value) and saved["iteration"] in (step, step + 1)
+    golden_runner(tmp_path, **SETTINGS).train()
+    one, two = (read_checkpoint(folder / "checkpoint_last.pth") for folder in (whole, tmp_path))
+    assert all(same(one[key], two[key]) for key in ("model", "optimizer", "pefomed"))
+    assert epochs_of(tmp_path) == epochs_of(whole) == [1, 2, 3]
+
+
+def epochs_of(folder):
+    """Those that ended, as the log has them."""
+    lines = map(json.loads, (folder / "epochs.jsonl").read_text().splitlines())
+    return [line["epoch"] for line in lines if "epoch" in line]
+
+
+def test_a_signal_during_validation_saves_and_the_epoch_is_validated_later(tmp_path, monkeypatch):
+    """torchrun and schedulers kill after 30 seconds: the epoch since the last checkpoint was lost."""
+    settings = {**SETTINGS, "valid_splits": ["train"], "batch_size_eval": 2}
+    whole, ended = tmp_path / "whole", tmp_path / "ended"
+    golden_runner(whole, **settings).train()
+    runner, batches = golden_runner(ended, **settings), []
+
+    def sums(accelerator, task, model, found):
+        for batch in found:
+            batches.append(batch)
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("it was validated to its end")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(validation, "validation_sums", sums)
+        with pytest.raises(StoppedBySignal, match="at iteration 8; the checkpoint is written"):
+            runner.train()
+    assert len(batches) == 1
+    golden_runner(ended, **settings).train()
+    for name in ("checkpoint_last.pth", "checkpoint_best.pth"):
+        one, two = (read_checkpoint(folder / name) for folder in (whole, ended))
+        assert all(same(one[key], two[key]) for key in ("model", "optimizer", "pefomed")), name
+    assert epochs_of(ended) == epochs_of(whole) == [1, 2, 3]
 
 
 def test_what_a_shell_began_in_the_background_goes_on(interruptible, tmp_path):

@@ -51,12 +51,14 @@ from .start_words import start_lines
 from .step_log import EpochLog, NonfiniteSteps, Step, StepLog
 from .strategies import strategy_of
 from .tracking import Tracker, trackers_of
-from .validation import validate
+from .validation import Halted, validate
 
 STOPPED = 75
 """Exit code of a run that was told to stop (SIGTERM, SIGHUP) and saved: its message says how to continue."""
 INTERRUPTED = 130
 """The same after Ctrl-C."""
+_OPEN = "epoch_open"
+"""Of a checkpoint: its last epoch is trained and not validated."""
 
 
 class StoppedBySignal(PefomedError):
@@ -114,6 +116,7 @@ class Trainer:
             warmup_start_lr=options.warmup_lr,
             warmup_steps=options.warmup_steps,
         )
+        self._is_open = False
         if saved:
             self._load_state(saved)
         self.nonfinite = NonfiniteSteps(
@@ -157,6 +160,8 @@ class Trainer:
                     log.flush()
 
     def _train_epochs(self, batches: Iterator[Any], log: StepLog, trackers: list[Tracker]) -> None:
+        if self._is_open:
+            self._finish_epoch(self.iteration // self.per_epoch - 1, trackers)
         for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
             with progress(
                 f"epoch {epoch + 1}/{self.options.max_epoch}",
@@ -167,7 +172,7 @@ class Trainer:
                     self._iterate(epoch, batches, log, advance)
             self._write_log(log)
             self._finish_epoch(epoch, trackers)
-        if sum_over_ranks(self.accelerator, [self._told])[0]:  # while the last epoch was finished
+        if self._is_told():  # while the last epoch was finished
             raise StoppedBySignal(self._told, self.iteration)
 
     def _iterate(self, epoch: int, batches: Iterator[Any], log: StepLog, advance: Any) -> None:
@@ -196,8 +201,9 @@ class Trainer:
         advance(len(group), note=log.note)
         if counts.stop:
             say("told to stop: the checkpoint is written")
-        if (counts.stop or counts.save) and self.iteration % self.per_epoch:
-            self._save(epoch)
+        is_whole = self.iteration % self.per_epoch == 0  # validated and saved next, where it is not told to stop
+        if counts.stop or (counts.save and not is_whole):
+            self._save(epoch, is_open=is_whole)
         if counts.stop:
             self._write_log(log)
             raise StoppedBySignal(self._told, self.iteration)
@@ -210,7 +216,14 @@ class Trainer:
         loss, told = None, {}
         if self.valid_sets:
             collate = make_collater(self.own, share=False)
-            found = validate(self.accelerator, self.task, self.model, self.valid_sets, self.options, collate)
+            try:
+                found = validate(
+                    self.accelerator, self.task, self.model, self.valid_sets, self.options, collate, self._is_told
+                )
+            except Halted:  # a scheduler may not wait for its end
+                say("told to stop: the checkpoint is written, and the epoch is validated when the run goes on")
+                self._save(epoch, is_open=True)
+                raise StoppedBySignal(self._told, self.iteration) from None
             loss, told = found.loss, found.to_json()
             say(f"epoch {epoch + 1}: validation loss {found}")
             for tracker in trackers:
@@ -227,7 +240,8 @@ class Trainer:
         due = every is not None and (self.iteration + upcoming) // every > self.iteration // every
         return due or (minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes)
 
-    def _save(self, epoch: int, *, best: bool = False) -> None:
+    def _save(self, epoch: int, *, best: bool = False, is_open: bool = False) -> None:
+        """``is_open``: the epoch is trained and not validated."""
         self.nonfinite.check()
         weights = self.strategy.gather_weights(self.own)
         optimizer = self.strategy.gather_optimizer(self.optimizer)
@@ -241,7 +255,7 @@ class Trainer:
                     "epoch": epoch,
                     **self.describe(),
                     **recorded(self.own),
-                    "pefomed": self.state(),
+                    "pefomed": {**self.state(), **({_OPEN: True} if is_open else {})},
                 },
                 best=best,
             )
@@ -268,6 +282,7 @@ class Trainer:
         if self.accelerator.scaler is not None and saved.content.get("scaler"):
             self.accelerator.scaler.load_state_dict(saved.content["scaler"])
         self.best = saved.state.get("best")
+        self._is_open = bool(saved.state.get(_OPEN)) and self.iteration % self.per_epoch == 0
         log = self.keeper.folder / "log.jsonl"
         if (
             self.iteration != saved.state.get("iteration", self.iteration)
@@ -295,3 +310,7 @@ class Trainer:
         if self._told and number == signal.SIGINT:
             raise KeyboardInterrupt  # asked once more: without saving
         self._told = number
+
+    def _is_told(self) -> bool:
+        """On any rank; all must ask."""
+        return bool(sum_over_ranks(self.accelerator, [self._told])[0])

@@ -31,16 +31,31 @@ class Validation(NamedTuple):
         return {"valid/loss": self.loss, **{f"valid/loss/{name}": loss for name, loss in own.items()}}
 
 
+class Halted(Exception):
+    """Validation was told to stop, on all ranks at the same batch."""
+
+
 def validate(
-    accelerator: Any, task: Any, model: Any, valid_sets: Sequence[Any], options: RunConfig, collate: Callable[..., Any]
+    accelerator: Any,
+    task: Any,
+    model: Any,
+    valid_sets: Sequence[Any],
+    options: RunConfig,
+    collate: Callable[..., Any],
+    stops: Callable[[], bool] = lambda: False,
 ) -> Validation:
     """Loss of every validation set, on all ranks together; the model is in training mode behind it.
 
-    ``collate`` makes batches of their items, as ``make_collater`` of the model does.
+    Args:
+        collate: makes batches of their items, as ``make_collater`` of the model does.
+        stops: whether to stop, asked before each batch on every rank; on all of them the same.
+
+    Raises:
+        Halted: it stops.
     """
     sums: dict[str, tuple[float, float]] = {}
     for valid_set in valid_sets:
-        batches = _batches(accelerator, valid_set, options, collate)
+        batches = _until(stops, _batches(accelerator, valid_set, options, collate))
         loss, tokens = validation_sums(accelerator, task, model, batches)
         before = sums.get(valid_set.name, (0.0, 0.0))
         sums[valid_set.name] = (before[0] + loss, before[1] + tokens)
@@ -49,6 +64,13 @@ def validate(
     return Validation(
         sum(losses) / max(sum(counts), 1), {name: loss / max(tokens, 1) for name, (loss, tokens) in sums.items()}
     )
+
+
+def _until(stops: Callable[[], bool], batches: Iterator[Any]) -> Iterator[Any]:
+    for batch in batches:
+        if stops():
+            raise Halted
+        yield batch
 
 
 def _batches(accelerator: Any, valid_set: Any, options: RunConfig, collate: Callable[..., Any]) -> Iterator[Any]:
