@@ -21,6 +21,10 @@ from .metrics_file import FLOORS, METRICS, axes_to_keep, describe, earlier_metri
 from .spec import Measured, ScorerSpec
 from .summary import summarise, summarise_by
 
+_MARKS = frozenset(
+    "\u060c\u061b\u061f\u06d4\u0964\u0965\u0589\u1362\u3001\u3002\uff0c\uff0e\uff01\uff1f\uff1a\uff1b\uff61\uff64"
+)
+"""Full stops, commas and the like of Arabic, Urdu, Hindi, Armenian, Amharic, and of full width."""
 _MOST_UNSPLIT = 0.05
 """Share of letters in scripts without blanks above which figures of words need a warning."""
 _SLACK = 1e-6
@@ -118,13 +122,22 @@ def _with_units(spec: ScorerSpec, figures: Mapping[str, Any]) -> dict[str, Any]:
 def _with_warning(spec: ScorerSpec, predictions: Sequence[Prediction], found: Measured) -> Measured:
     if not spec.compares_words:
         return found
-    share = unsplit_share(text for row in predictions for text in (row.answer, row.prediction or ""))
-    if share < _MOST_UNSPLIT:
+    texts = [text for row in predictions for text in (row.answer, row.prediction or "")]
+    share = unsplit_share(texts)
+    marked = sum(not _MARKS.isdisjoint(text) for text in texts)
+    if share >= _MOST_UNSPLIT:
+        warning = (
+            f"{share:.0%} of the letters are of scripts that are written without blanks between words (Chinese, "
+            "Japanese, Thai); whole phrases count as one word, and the figures say little"
+        )
+    elif marked >= _MOST_UNSPLIT * len(texts):
+        marks = " ".join(sorted(_MARKS.intersection("".join(texts))))
+        warning = (
+            f"{marked:,} of {len(texts):,} texts hold punctuation ({marks}) that is not dropped as that of English is: "
+            "it counts as a word, or as part of one, and texts with nothing else in common agree by it"
+        )
+    else:
         return found
-    warning = (
-        f"{share:.0%} of the letters are of scripts that are written without blanks between words (Chinese, Japanese, "
-        "Thai); whole phrases count as one word, and the figures say little"
-    )
     return Measured(found.scores, {**found.figures, "warning": warning})
 
 

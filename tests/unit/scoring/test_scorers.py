@@ -142,3 +142,15 @@ def test_texts_without_blanks_between_words_get_a_warning_where_words_count(
 ) -> None:
     warning = measure(find_scorer(name), [predicted(text, text)]).figures.get("warning")
     assert warning is None if share is None else str(warning).startswith(f"{share} of the letters")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\u0627\u0644\u0642\u0644\u0628 \u0637\u0628\u064a\u0639\u064a\u06d4", "heart normal\u3002", "heart\uff0c lung"],
+)
+def test_punctuation_of_other_scripts_that_counts_as_words_gets_a_warning(text: str) -> None:
+    """Two reports with nothing in common share their full stop."""
+    warning = str(measure(find_scorer("token_f1"), [predicted(text, text)]).figures.get("warning"))
+    assert warning.startswith("2 of 2 texts hold punctuation (") and "counts as a word" in warning
+    plain = [predicted("heart normal. " * 20, "no effusion, clear lungs: normal!")]
+    assert "warning" not in measure(find_scorer("token_f1"), plain).figures
