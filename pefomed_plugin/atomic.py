@@ -31,6 +31,19 @@ _A_DAY_S = 86_400
 _writing: ContextVar[Any] = ContextVar("_writing", default=None)
 
 
+def check_place(path: Path) -> None:
+    """Whether a file may take a place, asked by whoever writes or renames onto a path that a user may have named.
+
+    Raises:
+        OSError: a folder is there, or a device, a pipe or a socket: root could, and ``/dev/null`` would be gone.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    kind = special_kind(path) if path.exists() else None
+    if kind:
+        raise OSError(errno.ENOTSUP, f"it is {kind}, not a file; name a file", str(path))
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to be written, which takes the place of ``path`` once it is whole; after an error the old one stays.
@@ -39,15 +52,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     killed processes left of the same file is removed.
 
     Raises:
-        OSError: the folder cannot be written, the disk is full, or ``path`` is a folder, a device, a pipe or a socket,
-            whose place no file may take (root could, and ``/dev/null`` would be gone).
+        OSError: the folder cannot be written, the disk is full, or ``path`` is one of what ``check_place``
+            refuses.
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    kind = special_kind(path) if path.exists() else None
-    if kind:
-        raise OSError(errno.ENOTSUP, f"it is {kind}, not a file; name a file", str(path))
+    check_place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     drop_abandoned(path)
     partial, handle = _create(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
-from .atomic import replacing, settle
+from .atomic import check_place, replacing, settle
 from .errors import DataError, one_line, quoted, why
 from .input_files import lines_of, open_input
 from .json_text import JsonFault, mark_half_characters, parse_json, read_json_text, tell_half_characters
@@ -97,12 +97,22 @@ def drop_half_line(path: Path) -> None:
             os.fsync(file.fileno())
 
 
+def refuse_place(path: Path) -> None:
+    """Raises DataError where no file may be written at a path, as a folder, a device, a pipe or a socket is there."""
+    try:
+        check_place(path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {why(error)}") from error
+
+
 def set_aside(path: Path) -> Path:
     """Rename a file or folder to ``<name>.1`` (or the next free number), so that nothing is overwritten; its new name.
 
     Raises:
-        OSError: it cannot be renamed.
+        OSError: it cannot be renamed, or is neither.
     """
+    if not path.is_dir():
+        check_place(path)
     number = 1
     while Path(f"{path}.{number}").exists():
         number += 1

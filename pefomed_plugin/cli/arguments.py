@@ -13,7 +13,7 @@ from ..provenance import RunRecord, find_image_roots
 from ..reporting.results import Run, read_run
 from ..scoring.breakdown import AXES
 from ..services.console import say
-from ..storage import set_aside
+from ..storage import refuse_place, set_aside
 
 _Number = TypeVar("_Number", int, float)
 _LARGEST_SIDE = 16_384
@@ -138,13 +138,20 @@ def page_file(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() not in (".html", ".htm", ""):
         raise argparse.ArgumentTypeError(f"{path}: a page; end its name with .html")
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{path} is there and is no file; choose another name")
     if path.is_file() and not path.read_bytes()[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise argparse.ArgumentTypeError(f"{path} holds something else than a page; choose another name")
     return path
 
 
 def make_room(path: Path) -> None:
-    """Set aside what is where a command writes its file, and say so."""
+    """Set aside what is where a command writes its file, and say so.
+
+    Raises:
+        DataError: it is no file.
+    """
+    refuse_place(path)
     if path.exists():
         say(f"{path} was there already; it is now {set_aside(path)}")
 

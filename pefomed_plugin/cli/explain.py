@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ..reporting.results import Answered, Run, read_run
 from ..scoring.metrics_file import OCCLUSION
 from ..services.console import quote_words, say
 from ..services.private_files import keep_private
-from ..storage import write_json
+from ..storage import refuse_place, write_bytes, write_json
 from ._model import add_model_arguments, load_model
 from .arguments import count_from_1, make_room
 from .next_step import NextStep, page_of, pefomed
@@ -90,6 +91,7 @@ def _explain_image(arguments: argparse.Namespace) -> int:
     from ..services.images.given_images import open_given  # late: loads PIL
     from ..services.images.overlay import SCALE, draw_overlay  # late: loads PIL
 
+    refuse_place(arguments.out)
     open_given(arguments.image, replace(DEFAULT_POLICY, frame=arguments.frame))  # before weights are loaded
     model = load_model(arguments)
     request = Request(arguments.image, "vqa" if arguments.question else "report", arguments.question)
@@ -97,10 +99,11 @@ def _explain_image(arguments: argparse.Namespace) -> int:
     print(f"answer: {found.answer}")
     print(in_words(found))
     keep_private(["medical_custom"])
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    picture = draw_overlay(model.open(arguments.image), found.drops, SCALE)
+    stream = BytesIO()
+    kind = "PNG" if arguments.out.suffix == ".png" else "JPEG"
+    draw_overlay(model.open(arguments.image), found.drops, SCALE).save(stream, kind)
     make_room(arguments.out)
-    picture.save(arguments.out)
+    write_bytes(arguments.out, stream.getvalue())
     print(f"written to {arguments.out}; a map shows what the answer leans on, not where a finding is")
     return 0
 

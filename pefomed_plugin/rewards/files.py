@@ -8,6 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..atomic import replacing
+from ..errors import DataError, why
 from ..readers.tables import PYARROW
 from ..records import Prediction
 from ..requirements import require
@@ -33,6 +35,7 @@ def write_rows(exported: Exported, path: Path, image_roots: Mapping[str, Path]) 
     Raises:
         ConfigError: pyarrow is missing.
         UnusableImage: an image cannot be used.
+        DataError: the file cannot be written; what was there before stays.
     """
     if not image_roots:
         out = path.with_suffix(".jsonl")
@@ -43,10 +46,17 @@ def write_rows(exported: Exported, path: Path, image_roots: Mapping[str, Path]) 
 
     out = path.with_suffix(".parquet")
     schema = _schema(exported.rows[0])
-    with progress(f"{path.name}: rows", len(exported.rows)) as advance, parquet.ParquetWriter(out, schema) as file:
-        for rows in _with_images(exported, image_roots):
-            file.write_table(Table.from_pylist(rows, schema=schema))
-            advance(len(rows))
+    try:
+        with (
+            progress(f"{path.name}: rows", len(exported.rows)) as advance,
+            replacing(out) as file,
+            parquet.ParquetWriter(file, schema) as writer,
+        ):
+            for rows in _with_images(exported, image_roots):
+                writer.write_table(Table.from_pylist(rows, schema=schema))
+                advance(len(rows))
+    except OSError as error:
+        raise DataError(f"cannot write {out}: {why(error)}") from error
     return out
 
 

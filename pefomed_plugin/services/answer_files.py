@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..errors import ConfigError, near_names
 from ..records import CONFIDENCE, Prediction
 from ..requirements import require
-from ..storage import set_aside, write_bytes
+from ..storage import refuse_place, set_aside, write_bytes
 from ..text import without_surrogates
 from .spreadsheets import MOST_IN_A_CELL, MOST_ROWS, OPENPYXL, escaped, guarded, set_text, write_csv_row
 
@@ -62,7 +62,10 @@ def refuse_out(out: Path, answers: int, inputs: Iterable[Path | None] = ()) -> N
 
     Raises:
         ConfigError: ``out``, or the JSON lines beside it, is one of ``inputs``, or a sheet has fewer rows.
+        DataError: one of them is a folder or a device.
     """
+    for path in (out, lines_of(out)) if lines_of(out) is not None else ():
+        refuse_place(Path(path or out))
     written = {path.resolve() for path in (out, lines_of(out)) if path is not None}
     taken = [str(path) for path in inputs if path is not None and path.resolve() in written]
     if taken:

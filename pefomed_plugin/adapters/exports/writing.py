@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import torch
 
-from ...atomic import drop_abandoned
+from ...atomic import check_place, drop_abandoned
 from ...errors import CheckpointError, failed_to_write, one_line
 from ...services import whole_folder
 from ...toolkit.checkpoint import KEPT, METADATA
@@ -35,9 +35,10 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Mapping
     from safetensors.torch import save_file  # late: optional
 
     metadata = {"format": "pt", **({METADATA: json.dumps(noted)} if noted else {})}
-    drop_abandoned(path)
     partial = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
     try:
+        check_place(path)
+        drop_abandoned(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
         mode = partial.stat().st_mode

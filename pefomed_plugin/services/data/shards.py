@@ -19,6 +19,7 @@ from typing import Any
 
 from PIL import Image
 
+from ...atomic import replacing
 from ...digests import file_sha256
 from ...errors import DataError, ImageError, quoted, why
 from ...json_fields import fields_of, wrong_fields
@@ -216,37 +217,32 @@ def _write_shard(
 
     from webdataset.writer import TarWriter  # late: loads torch where it is installed
 
-    partial = path.with_name(path.name + ".part")
     problems = []
     # No owner, no time: the bytes depend on the content alone. ShardWriter, which would name the files, prints to the
     # standard output and does not close them in the version that MiniGPT-v2 pins.
     plain = {"user": "", "group": "", "mode": 0o644, "mtime": 0, "encoder": False, "compress": False}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file, TarWriter(file, **plain) as tar:
-            for number, (sample, (images, problem)) in enumerate(
-                zip(samples, map_in_threads(encode, samples, workers))
-            ):
-                if problem:
-                    problems.append(problem)
-                else:
-                    key = f"{number:06d}"  # one by one: TarWriter would put json first, and shards begin with the image
-                    for ending, png in zip(image_endings(len(images)), images):
-                        tar.write({"__key__": key, ending: png})
-                    tar.write({"__key__": key, "json": _as_json(sample)})
-                advance(1)
-        if problems:
-            raise ImageError(
-                f"{path.name}: {len(problems)} image(s) cannot be used; repair them and run again, or prepare the data "
-                "set again, which leaves such samples out",
-                problems,
-            )
-        os.replace(partial, path)
+        with replacing(path) as file:
+            with TarWriter(file, **plain) as tar:
+                for number, (sample, (images, problem)) in enumerate(
+                    zip(samples, map_in_threads(encode, samples, workers))
+                ):
+                    if problem:
+                        problems.append(problem)
+                    else:
+                        key = f"{number:06d}"  # one by one: TarWriter would put json first, shards begin with the image
+                        for ending, png in zip(image_endings(len(images)), images):
+                            tar.write({"__key__": key, ending: png})
+                        tar.write({"__key__": key, "json": _as_json(sample)})
+                    advance(1)
+            if problems:
+                raise ImageError(
+                    f"{path.name}: {len(problems)} image(s) cannot be used; repair them and run again, or prepare the "
+                    "data set again, which leaves such samples out",
+                    problems,
+                )
     except OSError as error:
         raise DataError(f"cannot write {path}: {why(error)}") from error
-    finally:
-        if partial.exists():
-            partial.unlink()
     return Shard(path.name, samples[0].split, len(samples), path.stat().st_size, file_sha256(path))
 
 

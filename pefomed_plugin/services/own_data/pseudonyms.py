@@ -13,7 +13,8 @@ import secrets
 import unicodedata
 from pathlib import Path
 
-from ...errors import ConfigError, why
+from ...errors import ConfigError, DataError, why
+from ...input_files import refuse_special
 
 SALT = Path(".pefomed-salt")
 """Default file, in the folder that the command is run in; ``pefomed init`` keeps it out of version control."""
@@ -41,10 +42,13 @@ class Pseudonyms:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.path.touch(mode=0o600, exist_ok=False)
                 self.path.write_text(secrets.token_hex(_SALT_BYTES) + "\n", encoding="ascii")
+            refuse_special(self.path)
             text = self.path.read_text(encoding="ascii").strip()
             self._salt = bytes.fromhex(text)
         except ValueError:
             text, self._salt = "", b""
+        except DataError as error:
+            raise ConfigError(f"--salt: {error}") from error
         except OSError as error:
             raise ConfigError(f"--salt {self.path}: {why(error)}") from error
         if len(self._salt) < _SALT_BYTES // 2:

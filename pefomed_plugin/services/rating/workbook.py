@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import ConfigError
 from ...records import numbered_images
 from ...rubrics import CANNOT_JUDGE, Rubric
+from ...storage import write_bytes
 from ..spreadsheets import OPENPYXL, set_text
 from .sheets import INSTRUCTIONS, LONG_TEXTS, MORE, RATINGS, TEXT_COLUMNS, SheetRow, columns_of
 
@@ -68,8 +69,9 @@ def write_workbook(
         book.remove(long_texts)
     else:
         long_texts.protection.sheet = True
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book.save(path)
+    stream = BytesIO()
+    book.save(stream)
+    write_bytes(path, stream.getvalue())
 
 
 def instructions(rubric: Rubric, is_side_by_side: bool, about: Sequence[str] = (), is_workbook: bool = False) -> str:
