@@ -108,7 +108,7 @@ function showRatings() {
   $("bar").max = items().length;
   $("bar").value = rated;
   $("number").textContent = "Item " + (state.at + 1) + " of " + items().length +
-    (item.cannot ? ", " + wordOf(item) : isRated(item) ? ", rated " + wordOf(item) : ", not rated yet") + (waitsFor(item) ? ", not saved yet" : "");
+    (item.cannot ? ", " + wordOf(item) : isRated(item) ? ", rated " + wordOf(item) : ", not rated yet") + (!waitsFor(item) ? "" : isStuck() ? ", not saved yet" : ", saving");
   for (const button of $("scale").children) {
     button.setAttribute("aria-pressed", String(item.rating !== null && Number(button.value) === item.rating));
   }

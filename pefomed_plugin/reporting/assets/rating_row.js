@@ -148,7 +148,7 @@ function showRow() {
   const ratings = state.waiting.filter(({ undone }) => !undone), { last } = state;
   if (isStuck()) $("saved").hidden = true;
   else if (last && ratings.includes(last)) {
-    tell("Saving item " + (last.at + 1) + ", " + wordOf(last.said) + (ratings.length > 1 ? `, and ${ratings.length - 1} before` : "") + " \u2026");
+    tell("Saving " + (ratings.length > 1 ? ratings.length + " ratings" : "item " + (last.at + 1) + ", " + wordOf(last.said)) + " \u2026");
   }
   showRatings();
   showNotSaved();

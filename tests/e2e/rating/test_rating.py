@@ -245,10 +245,10 @@ def test_a_slow_store_loses_nothing_of_a_fast_rater(
         page.keyboard.press("0")
         check_item(page, "Item 5 of 8, not rated yet")
         page.keyboard.press("3")
-        expect(page.locator("#saved-text")).to_have_text("Saving item 5, 3, and 4 before \u2026")
-        check_item(page, "Item 5 of 8, rated 3, not saved yet")  # five wait: the page waits too
+        expect(page.locator("#saved-text")).to_have_text("Saving 5 ratings \u2026")
+        check_item(page, "Item 5 of 8, rated 3, saving")  # five wait: the page waits too
         page.keyboard.press("1")
-        check_item(page, "Item 5 of 8, rated 1, not saved yet")
+        check_item(page, "Item 5 of 8, rated 1, saving")
         assert text(page, "rated") == "0 of 8 rated" and served.saved() == []
     check_item(page, "Item 6 of 8, not rated yet")
     expect(page.locator("#saved-text")).to_have_text("Saved: item 5, 1.")
@@ -280,13 +280,13 @@ def test_what_waits_is_saved_when_the_page_is_left_and_the_end_waits_for_it(
     check_item(page, "Item 3 of 3, not rated yet")
     with slow(served):
         page.keyboard.press("2")
-        check_item(page, "Item 3 of 3, rated 2, not saved yet")
+        check_item(page, "Item 3 of 3, rated 2, saving")
         assert page.locator("#done").is_hidden()
         page.keyboard.press("u")
-        check_item(page, "Item 3 of 3, not rated yet, not saved yet")  # it was on its way
+        check_item(page, "Item 3 of 3, not rated yet, saving")  # it was on its way
         page.keyboard.press("1")
         page.locator("#who").click()  # a question, which the test's browser denies
-        check_item(page, "Item 3 of 3, rated 1, not saved yet")
+        check_item(page, "Item 3 of 3, rated 1, saving")
     expect(page.locator("#done")).to_be_visible()
     assert sorted(rating for _, _, rating, _ in served.saved()) == [1, 3, 4]
 
