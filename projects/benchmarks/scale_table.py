@@ -275,7 +275,7 @@ def input_table() -> list[str]:
         FEATURE_S,
         WRITE_S,
     ]
-    lines = ["| input | value | | source |", "|---|---:|---|---|"]
+    lines = ["| input | value | whose | source |", "|---|---:|---|---|"]
     return lines + [f"| {each.what} | {_number(each.value)} | {each.kind} | {each.source} |" for each in inputs]
 
 

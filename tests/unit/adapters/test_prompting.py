@@ -63,7 +63,7 @@ def test_something_else_under_such_a_name_is_refused():
 def model(templates=None):
     network = torch.nn.Module()
     network.device, network.prompt_style = torch.device("cpu"), LLAMA2_CHAT
-    network.prompt_template = LLAMA2_CHAT.turn
+    network.prompt_template, network.max_context_len = LLAMA2_CHAT.turn, 3800
     return MedicalModel(network, 56, {}, templates=templates)
 
 
