@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,8 @@ def evaluate_split(
     Raises:
         DataError: the ranks' answers do not cover the split.
     """
-    given = (accelerator, task, model, dataset)
-    merged, drafts = _answer(*given, options, folder, producer, training)
+    split = _Split(accelerator, task, model, dataset, training)
+    merged, drafts = split.answer(options, folder, producer)
     metrics = None
     if accelerator.is_main_process:
         metrics = task.score_answers(merged, folder, options)
@@ -65,7 +65,7 @@ def evaluate_split(
     for variant in VARIANTS:
         say(f"{dataset.name}: asked again, shown {VARIANTS[variant]}")
         shown, place = replace(options, images=variant, reliance=False), folder / SECTION / variant
-        _answer(*given, shown, place, {**producer, "images": variant}, training)
+        split.answer(shown, place, {**producer, "images": variant})
     dataset.show_images(options.images, options.seed)
     return write_reliance(folder) if accelerator.is_main_process else None
 
@@ -82,39 +82,43 @@ def write_reliance(folder: Path) -> dict[str, Any]:
     return update_metrics(own, folder, {SECTION: found})
 
 
-def _answer(
-    accelerator: Any,
-    task: Any,
-    model: Any,
-    dataset: MedicalDataset,
-    options: RunConfig,
-    folder: Path,
-    producer: Mapping[str, Any],
-    training: Sequence[MedicalDataset],
-) -> tuple[list[Prediction], dict[str, float] | None]:
-    """All answers, on the first rank, and what drafts brought to them."""
-    dataset.show_images(options.images, options.seed)
-    show_ready_made(accelerator, model, [dataset], options)
-    if accelerator.is_main_process:
-        clear_the_way(folder, producer)
-    accelerator.wait_for_everyone()
-    answered = answered_ids(folder)
-    accelerator.wait_for_everyone()
-    answerer = Answerer(accelerator, task, model, dataset, options, training)
-    _answer_share(answerer, folder, producer, answered)
-    accelerator.wait_for_everyone()
-    drafts = _drafts_brought(answerer) if options.drafts != "none" else None
-    if not accelerator.is_main_process:
-        return [], drafts
-    merged = merge_ranks(_written(folder), [sample.id for sample in dataset.samples])
-    write_records(folder / FINISHED, merged)
-    for part in folder.glob(_PARTS):
-        part.unlink()
-    stale = set_stale_aside(merged, folder)
-    if stale:
-        say(f"{folder}: what was scored and judged here is about other answers, and is set aside:")
-        say("\n".join(bullets(stale)))
-    return merged, drafts
+@dataclass(frozen=True)
+class _Split:
+    """A split and who answers it, as often as it is asked."""
+
+    accelerator: Any
+    task: Any
+    model: Any
+    dataset: MedicalDataset
+    training: Sequence[MedicalDataset]
+
+    def answer(
+        self, options: RunConfig, folder: Path, producer: Mapping[str, Any]
+    ) -> tuple[list[Prediction], dict[str, float] | None]:
+        """All answers, on the first rank, and what drafts brought to them."""
+        accelerator, dataset = self.accelerator, self.dataset
+        dataset.show_images(options.images, options.seed)
+        show_ready_made(accelerator, self.model, [dataset], options)
+        if accelerator.is_main_process:
+            clear_the_way(folder, producer)
+        accelerator.wait_for_everyone()
+        answered = answered_ids(folder)
+        accelerator.wait_for_everyone()
+        answerer = Answerer(accelerator, self.task, self.model, dataset, options, self.training)
+        _answer_share(answerer, folder, producer, answered)
+        accelerator.wait_for_everyone()
+        drafts = _drafts_brought(answerer) if options.drafts != "none" else None
+        if not accelerator.is_main_process:
+            return [], drafts
+        merged = merge_ranks(_written(folder), [sample.id for sample in dataset.samples])
+        write_records(folder / FINISHED, merged)
+        for part in folder.glob(_PARTS):
+            part.unlink()
+        stale = set_stale_aside(merged, folder)
+        if stale:
+            say(f"{folder}: what was scored and judged here is about other answers, and is set aside:")
+            say("\n".join(bullets(stale)))
+        return merged, drafts
 
 
 def _drafts_brought(answerer: Answerer) -> dict[str, float]:

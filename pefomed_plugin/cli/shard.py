@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet, and say how a YAML names it."""
     from ..services.data.examination import DEFAULT_EXAMINATION  # late: loads PIL
-    from ..services.data.shards import brace_notation, write_shards  # late: loads PIL
+    from ..services.data.shard_index import brace_notation  # late: loads PIL
+    from ..services.data.shards import write_shards
     from ..services.images.decoding import ImagePolicy  # late: loads PIL
 
     release, out = read_prepared(arguments.prepared), arguments.out

@@ -16,9 +16,9 @@ from ..readers.medical_shards import DATASET as BY_OTHERS
 from ..readers.prepared import SHARD_INDEX, is_prepared, read_manifest, scheme_of
 from ..readers.shared import is_shared, read_shared_manifest
 from ..services.console import quote_words
+from ..services.data.shard_index import read_shard_index
 from ..services.data.shard_sources import read_storage
 from ..services.data.shard_transport import check_transport
-from ..services.data.shards import read_shard_index
 from ..services.images.image_folder import may_hold_images
 from .findings import ERROR, OK, Finding, from_error
 

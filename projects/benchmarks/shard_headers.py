@@ -26,7 +26,8 @@ from PIL import Image
 
 from pefomed_plugin.records import Sample
 from pefomed_plugin.services.data.shard_files import ShardFiles
-from pefomed_plugin.services.data.shards import Shard, read_shard_index, write_shards
+from pefomed_plugin.services.data.shard_index import Shard, read_shard_index
+from pefomed_plugin.services.data.shards import write_shards
 from pefomed_plugin.services.images.decoding import DEFAULT_POLICY, decode_image
 
 STAGE_1 = 765_000

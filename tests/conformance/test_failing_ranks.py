@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.conformance.test_resume import torchrun
+from tests.conformance.stopped_runs import torchrun
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,8 @@ from pefomed_plugin.errors import CheckpointError
 from pefomed_plugin.lora import RECORD, LoraSettings
 from pefomed_plugin.toolkit.checkpoint import read_checkpoint
 from tests.conformance.golden_run import golden_runner
+from tests.conformance.stopped_runs import interrupt_after, same, steps_of, torchrun
 from tests.conformance.test_peft_variants import TARGETS, VARIANTS
-from tests.conformance.test_resume import interrupt_after, same, steps_of, torchrun
 
 RUNS = {
     "dora": VARIANTS["dora"],

@@ -6,8 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -16,35 +14,12 @@ from pefomed_plugin.adapters.training import validation
 from pefomed_plugin.adapters.training.checkpoints import CheckpointKeeper
 from pefomed_plugin.adapters.training.trainer import INTERRUPTED, STOPPED, StoppedBySignal
 from pefomed_plugin.errors import CheckpointError, PefomedError
-from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint, trainable_state
+from pefomed_plugin.toolkit.checkpoint import read_checkpoint, trainable_state
 from tests.conformance.golden import golden
 from tests.conformance.golden_run import golden_runner
+from tests.conformance.stopped_runs import interrupt_after, same, steps_of
 
 SETTINGS = {"lora_dropout": 0.1, "shuffle": True, "save_every_steps": 5, "resume": "auto", "keep_last": 3}
-
-
-def same(one, two):
-    """Whether two nested structures hold the same bits."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, two)
-    if isinstance(one, dict):
-        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(two) and all(same(*pair) for pair in zip(one, two))
-    return one == two
-
-
-def interrupt_after(runner, steps, error=KeyboardInterrupt):
-    """Make ``runner`` fail when it is about to take one more step."""
-    original, taken = runner.task.train_step, []
-
-    def train_step(model, batch):
-        if len(taken) == steps:
-            raise error
-        taken.append(1)
-        return original(model, batch)
-
-    runner.task.train_step = train_step
 
 
 @pytest.fixture(scope="module")
@@ -354,104 +329,3 @@ def test_accumulation_equals_the_larger_batch(tmp_path):
     for key, tensor in states[0].items():
         for other in states[1:]:
             assert torch.allclose(tensor, other[key], rtol=0, atol=1e-6), key
-
-
-def torchrun(processes, folder, *options):
-    """The golden run in its own processes; returns what they said."""
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node",
-            str(processes),
-            "-m",
-            "tests.conformance.golden_process",
-            str(folder),
-            *options,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
-def steps_of(folder):
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory):
-    """One process with batches of six, eight steps."""
-    folder = tmp_path_factory.mktemp("single")
-    golden_runner(folder, batch_size=6, max_epoch=1).train()
-    return folder
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("strategy", "batches"),
-    [
-        ("ddp", ("batch_size=3",)),
-        ("fsdp", ("batch_size=3",)),
-        ("fsdp", ("batch_size=1", "accum_grad_iters=3", "iters_per_epoch=24", "warmup_steps=15")),
-    ],
-)
-def test_two_processes_of_three_equal_one_of_six(single, tmp_path, strategy, batches):
-    """The loss is the mean over the answer tokens of both ranks, which have different numbers of them."""
-    done = torchrun(2, tmp_path, "max_epoch=1", "strategy=" + strategy, *batches)
-    assert done.returncode == 0, done.stderr
-    one, two = (read_checkpoint(folder / "checkpoint_last.pth") for folder in (single, tmp_path))
-    assert list(one["model"]) == list(two["model"])
-    for key, tensor in one["model"].items():
-        assert torch.allclose(tensor, two["model"][key], rtol=0, atol=1e-6), key
-    if batches == ("batch_size=3",):
-        for key in ("loss", "grad_norm", "samples", "tokens"):
-            assert [each[key] for each in steps_of(single)] == pytest.approx(
-                [each[key] for each in steps_of(tmp_path)], abs=1e-6
-            ), key
-
-
-@pytest.mark.slow
-def test_the_whole_golden_run_on_two_processes(tmp_path):
-    """All 24 steps: the weights of one process with the large batch."""
-    golden_runner(tmp_path / "one", batch_size=6).train()
-    done = torchrun(2, tmp_path / "two", "batch_size=3")
-    assert done.returncode == 0, done.stderr
-    one, two = (read_checkpoint(tmp_path / each / "checkpoint_last.pth")["model"] for each in ("one", "two"))
-    assert max((one[key] - two[key]).abs().max().item() for key in one) <= 1e-6
-
-
-@pytest.mark.slow
-def test_a_checkpoint_of_fsdp_goes_on_in_one_process_and_back(single, tmp_path):
-    """Four steps spread over two ranks, two in one process, two spread again: the run of one process."""
-    options = ("max_epoch=1", "save_every_steps=1", "resume=auto")
-    spread = ("batch_size=3", "strategy=fsdp", *options)
-    assert torchrun(2, tmp_path, *spread, "kill_at=5").returncode != 0
-    assert read_checkpoint(tmp_path / "checkpoint_last.pth")["pefomed"]["iteration"] == 4
-    runner = golden_runner(tmp_path, batch_size=6, max_epoch=1, save_every_steps=1, resume="auto")
-    interrupt_after(runner, 2)
-    with pytest.raises(KeyboardInterrupt):
-        runner.train()
-    done = torchrun(2, tmp_path, *spread)
-    assert "resuming at iteration 6" in done.stdout, done.stderr
-    one, two = (read_checkpoint(folder / "checkpoint_last.pth") for folder in (single, tmp_path))
-    for key, tensor in one["model"].items():
-        assert torch.allclose(tensor, two["model"][key], rtol=0, atol=1e-6), key
-    load_weights(golden_runner(tmp_path / "fresh").model, two["model"], "spread")
-
-
-@pytest.mark.slow
-def test_killed_with_two_processes_and_workers_and_resumed(tmp_path):
-    options = ("batch_size=1", "num_workers=2", "save_every_steps=3", "lora_dropout=0.1", "resume=auto")
-    assert torchrun(2, tmp_path / "whole", *options).returncode == 0
-    killed = torchrun(2, tmp_path / "killed", *options, "kill_at=14")
-    assert killed.returncode != 0
-    assert read_checkpoint(tmp_path / "killed" / "checkpoint_last.pth")["pefomed"]["iteration"] == 12
-    assert torchrun(2, tmp_path / "killed", *options).returncode == 0
-    one, two = (read_checkpoint(tmp_path / name / "checkpoint_last.pth") for name in ("whole", "killed"))
-    assert same(one["model"], two["model"])
-    assert same(one["optimizer"], two["optimizer"])

@@ -19,9 +19,9 @@ from ...readers.prepared import SHARD_INDEX
 from ...records import Sample
 from ...services.console import say
 from ...services.data.shard_cache import fetch_index, fetch_shards
+from ...services.data.shard_index import list_shards, read_image_size, read_most_images
 from ...services.data.shard_reading import Part, ShardReader
 from ...services.data.shard_sources import ShardSource, read_storage
-from ...services.data.shards import list_shards, read_image_size, read_most_images
 from .several_images import require_several_in_shards
 
 _TRAIN = "train"

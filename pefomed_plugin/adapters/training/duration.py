@@ -15,7 +15,7 @@ from ...config.compose import Configuration
 from ...families import ModelSize
 from ...readers import describe
 from ...readers.prepared import SHARD_INDEX, is_prepared, read_manifest
-from ...services.data.shards import read_shard_index
+from ...services.data.shard_index import read_shard_index
 from ...services.memory.cards import Card
 from ...services.memory.loads import answer_limit, mean_load
 from ...services.memory.operations import READING, encoder_flops, reading_flops, sample_flops

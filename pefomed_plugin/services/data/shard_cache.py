@@ -25,10 +25,10 @@ from ...storage import write_json
 from ..console import progress, say
 from ..parallel import locked, map_in_threads
 from .shard_files import CHECKED
+from .shard_index import Shard, list_shards
 from .shard_room import LOCK, check_bound, hold, make_room
 from .shard_sources import PIPE, ShardSource, without_login
 from .shard_transport import NoSuchFile, TransportError, open_shard
-from .shards import Shard, list_shards
 
 _AT_ONCE = 4
 _WAIT_S = 1.0

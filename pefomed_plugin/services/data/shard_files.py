@@ -27,7 +27,7 @@ from ...storage import write_json
 from ..console import progress, say
 from ..images.decoding import DEFAULT_POLICY, decode_image
 from ..parallel import map_in_threads
-from .shards import Shard, image_endings, read_shard_index
+from .shard_index import Shard, image_endings, read_shard_index
 
 CHECKED = "checked.json"
 """Beside ``index.json``: size, time and digest of the shards whose content was compared with the index."""

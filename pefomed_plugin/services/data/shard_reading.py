@@ -21,9 +21,9 @@ from ...readers.layouts import Release
 from ...readers.medical_shards import Keys, UnusableText, add_sample
 from ...readers.tars.members import CUT, DAMAGED, LEADS_OUT, NO_ENDING, leads_out, remedy_of, split_name
 from ...records import Sample
+from .shard_index import image_endings
 from .shard_sources import without_login
 from .shard_transport import BLOCK_BYTES, ShardStream, TransportError, open_shard
-from .shards import image_endings
 
 LeftOut = list[tuple[str, str]]
 """Samples and members that were not given, and why; the same words for the same cause."""

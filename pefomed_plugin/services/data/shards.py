@@ -2,7 +2,7 @@
 
 A shard holds, for each sample, ``<number>.png`` (already at the model's size, lossless; of several images
 ``<number>.0.png``, ``<number>.1.png``, ...) and ``<number>.json`` (the sample's fields). Written with webdataset's
-``TarWriter``. Writes and lists shards; ``shard_files`` reads them back.
+``TarWriter``. Writes shards; ``shard_index`` lists them, ``shard_files`` reads them back.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import hashlib
 import io
 import json
 import os
-import re
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,36 +20,20 @@ from PIL import Image
 
 from ...atomic import replacing
 from ...digests import file_sha256
-from ...errors import DataError, ImageError, quoted, why
-from ...json_fields import fields_of, wrong_fields
+from ...errors import DataError, ImageError, why
 from ...json_text import as_json
 from ...origins import REAL
 from ...readers.prepared import SHARD_INDEX
-from ...readers.textfiles import read_json_object
 from ...records import SPLITS, Sample
-from ...storage import write_json
 from ..console import Advance, progress
 from ..images.decoding import DEFAULT_POLICY, ImagePolicy, open_image
 from ..images.faults import UnusableImage
 from ..images.pixels import resize_square
 from ..parallel import map_in_threads
+from .shard_index import Shard, image_endings, problem_of, read_index, write_index
 
 _VERSION = 1
-_FILE = re.compile(r"[\w.-]+\.tar")
-"""A shard's name: of the folder or server that the index is of, and never a path, an address or a command."""
 _PNG_LEVEL = 1  # higher ones save a few per cent for more time
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One finished tar file."""
-
-    file: str
-    """Name within the folder: ``train-000003.tar``."""
-    split: str
-    samples: int
-    bytes: int
-    sha256: str
 
 
 def write_shards(
@@ -97,59 +80,9 @@ def write_shards(
                 shards.append(finished[file])
                 continue
             shards.append(_write_shard(part, Path(image_root), out / file, image_size_px, policy, workers, advance))
-            _write_index(out, plan, source, shards, len(samples))
-    _write_index(out, plan, source, shards, len(samples))
+            write_index(out, plan, source, shards, len(samples))
+    write_index(out, plan, source, shards, len(samples))
     return shards
-
-
-def read_shard_index(folder: Path, files: Collection[str] | None = None) -> list[Shard]:
-    """The shards of a folder, in order.
-
-    Args:
-        files: names of those that are wanted; None for all.
-
-    Raises:
-        DataError: no index, an unfinished one, or a shard that is missing or of another size.
-    """
-    shards = [shard for shard in list_shards(folder) if files is None or shard.file in files]
-    problems = [problem for problem in (_problem(Path(folder), shard) for shard in shards) if problem]
-    if problems:
-        raise DataError(f"{folder} lacks shards; run pefomed shard again", problems)
-    return shards
-
-
-def list_shards(folder: Path) -> list[Shard]:
-    """What the index of a folder lists, whether or not it is there.
-
-    Raises:
-        DataError: no index, an unfinished one, or one that names anything but files beside it.
-    """
-    content = _read_index(Path(folder))
-    if not content["complete"]:
-        raise DataError(f"{folder} is unfinished; run pefomed shard again, it goes on where it was")
-    return [Shard(**shard) for shard in content["shards"]]
-
-
-def read_image_size(folder: Path) -> int:
-    """Side of the square images in the shards of a folder, in pixels. Raises DataError where there is no index."""
-    return int(_read_index(Path(folder))["plan"]["image_size_px"])
-
-
-def read_most_images(folder: Path) -> int:
-    """Images of the sample that has most, over all shards of a folder. Raises DataError where there is no index."""
-    return int(_read_index(Path(folder)).get("most_images") or 1)
-
-
-def brace_notation(folder: Path, shards: Sequence[Shard], split: str) -> str:
-    """One string for all shards of a split, as ``build_info.storage`` has it: ``.../train-{000000..000003}.tar``.
-
-    Raises:
-        DataError: the split has none.
-    """
-    numbers = sorted(shard.file[len(split) + 1 : -len(".tar")] for shard in shards if shard.split == split)
-    if not numbers:
-        raise DataError(f"{folder} holds no {split} shards")
-    return str(Path(folder) / f"{split}-{{{numbers[0]}..{numbers[-1]}}}.tar")
 
 
 def _parts(samples: Sequence[Sample], per_shard: int) -> list[tuple[str, list[Sample]]]:
@@ -181,22 +114,14 @@ def _plan(samples: Sequence[Sample], image_size_px: int, per_shard: int, policy:
 def _finished(out: Path, plan: dict[str, Any]) -> dict[str, Shard]:
     if not (out / SHARD_INDEX).exists():
         return {}
-    content = _read_index(out)
+    content = read_index(out)
     if content["plan"] != plan:
         changed = sorted(key for key in plan if content["plan"].get(key) != plan[key])
         raise DataError(
             f"{out} holds shards made otherwise ({', '.join(changed)} differs); delete it or choose another folder"
         )
     shards = [Shard(**shard) for shard in content["shards"]]
-    return {shard.file: shard for shard in shards if not _problem(out, shard)}
-
-
-def _problem(folder: Path, shard: Shard) -> str:
-    path = folder / shard.file
-    if not path.is_file():
-        return f"{path}: not there"
-    size = path.stat().st_size
-    return "" if size == shard.bytes else f"{path}: {size:,} bytes, not {shard.bytes:,}"
+    return {shard.file: shard for shard in shards if not problem_of(out, shard)}
 
 
 def _write_shard(
@@ -246,11 +171,6 @@ def _write_shard(
     return Shard(path.name, samples[0].split, len(samples), path.stat().st_size, file_sha256(path))
 
 
-def image_endings(images: int) -> tuple[str, ...]:
-    """What the image members of a sample end with: ``png``, or ``0.png``, ``1.png``, ... of several."""
-    return ("png",) if images == 1 else tuple(f"{number}.png" for number in range(images))
-
-
 def _encode(image: Image.Image, size_px: int) -> bytes:
     image = resize_square(image, size_px)
     red, green, blue = (channel.tobytes() for channel in image.split())
@@ -263,42 +183,3 @@ def _encode(image: Image.Image, size_px: int) -> bytes:
 
 def _as_json(sample: Sample) -> bytes:
     return json.dumps(sample.to_json(), ensure_ascii=False).encode("utf-8")
-
-
-def _write_index(out: Path, plan: dict[str, Any], source: dict[str, Any], shards: Sequence[Shard], total: int) -> None:
-    write_json(
-        out / SHARD_INDEX,
-        {
-            "complete": sum(shard.samples for shard in shards) == total,
-            **source,
-            "plan": plan,
-            "shards": [asdict(shard) for shard in shards],
-        },
-    )
-
-
-def _read_index(folder: Path) -> dict[str, Any]:
-    path, what = folder / SHARD_INDEX, "an index of shards; delete the folder and run again"
-    kinds = {
-        "complete": "bool",
-        "plan": "Mapping",
-        "shards": "list[Mapping]",
-        "image_root": "str | None",
-        "most_images": "int",
-    }
-    content = read_json_object(path, kinds, ("complete", "plan", "shards"), what=what)
-    known = fields_of(Shard)
-    problems = [
-        f"{path}: shard {number}: {problem}"
-        for number, shard in enumerate(content["shards"])
-        for problem in wrong_fields(shard, known, known)
-    ]
-    if problems:
-        raise DataError(f"{path} is not {what}", problems)
-    odd = [shard["file"] for shard in content["shards"] if not _FILE.fullmatch(shard["file"])]
-    if odd:
-        raise DataError(
-            f"{path} names what is no file beside it; get the shards from who made them",
-            [f"{quoted(file)}: expected letters, digits and -_. with .tar at the end" for file in odd],
-        )
-    return content

@@ -6,18 +6,17 @@ As long as no reply could be used only ``FEW`` questions are out, and after as m
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Callable
+from typing import Callable
 
 from ...errors import DataError
-from ..console import progress, say
-from ..ending import answering, words_of
-from .chat import Ask, AsksAtOnce, ChatRequest, Gate, Halted, NoReply, RefusedRequest, Reply, closing_on_error
+from ..console import progress
+from .asking_threads import AskingThreads
+from .chat import Ask, AsksAtOnce, ChatRequest, Gate, Halted, NoReply, RefusedRequest, Reply, closing_on_signal
 from .ledger import Entry, Ledger
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
 from .settling import (
@@ -59,42 +58,11 @@ def ask_all(
     """
     if isinstance(ask, AsksAtOnce):
         return _Asking(questions, ask.starter(limits.concurrency), ledger, usable, limits).run(what)
-    threads = _Threads(ask, limits.concurrency)
+    threads = AskingThreads(ask, limits.concurrency)
     try:
         return _Asking(questions, threads.start, ledger, usable, limits).run(what)
     finally:
         threads.close()
-
-
-class _Threads:
-    """Asks in threads that an ending interpreter does not wait for."""
-
-    def __init__(self, ask: Ask, count: int) -> None:
-        self._ask, self._count, self._started = ask, count, 0
-        self._waiting: SimpleQueue[tuple[Future, ChatRequest, Gate] | None] = SimpleQueue()
-
-    def start(self, question: ChatRequest, gate: Gate) -> Future[Reply]:
-        """Hand a question out."""
-        future: Future[Reply] = Future()
-        self._waiting.put((future, question, gate))
-        if self._started < self._count:
-            self._started += 1
-            threading.Thread(target=self._work, daemon=True).start()
-        return future
-
-    def close(self) -> None:
-        """Let every thread end after what it is doing."""
-        for _ in range(self._started):
-            self._waiting.put(None)
-
-    def _work(self) -> None:
-        for future, question, gate in iter(self._waiting.get, None):
-            if future.set_running_or_notify_cancel():
-                try:
-                    with closing_on_error(gate):
-                        future.set_result(self._ask(question, gate))
-                except BaseException as error:
-                    future.set_exception(error)
 
 
 class _Asking:
@@ -291,26 +259,3 @@ def _drain(done: Done) -> list[Future | None]:
             futures.append(done.get_nowait())
         except Empty:
             return futures
-
-
-@contextmanager
-def closing_on_signal(gate: Gate, let_go: Callable[[], None] | None = None) -> Iterator[None]:
-    """Being told to end closes the gate instead of ending the process; a second one calls ``let_go``.
-
-    Another one, or the second where there is nothing to call, interrupts at once.
-    """
-    later = [let_go] if let_go is not None else []
-
-    def close(number: int, _: Any) -> None:
-        if gate.reason is None:
-            gate.told = number
-            gate.close(words_of(number))
-            flying = f"; {gate.in_flight} requests are" if gate.in_flight > 1 else ""
-            say(f"finishing what is in flight{flying}; once more to stop at once")
-        elif later:
-            later.pop()()
-        else:
-            raise KeyboardInterrupt
-
-    with answering(close):
-        yield

@@ -20,8 +20,7 @@ from ...json_text import JsonFault, parse_json
 from ...readers.textfiles import read_json_object
 from ...storage import write_json
 from ..console import say
-from .asking import closing_on_signal
-from .chat import ChatRequest, Gate, Halted, RefusedRequest, Reply, ServiceError
+from .chat import ChatRequest, Gate, Halted, RefusedRequest, Reply, ServiceError, closing_on_signal
 from .ledger import Ledger
 from .openai_chat import OpenAIChat
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens

@@ -17,6 +17,8 @@ from functools import cached_property
 from typing import Any, Callable, Protocol, runtime_checkable
 
 from ...errors import PefomedError
+from ..console import say
+from ..ending import answering, words_of
 from .ledger import ledger_key
 
 CHAT, RESPONSES = "chat", "responses"
@@ -147,6 +149,29 @@ def closing_on_error(gate: Gate) -> Iterator[None]:
     except Exception as error:
         gate.close(error.summary if isinstance(error, PefomedError) else f"{type(error).__name__} in this program")
         raise
+
+
+@contextmanager
+def closing_on_signal(gate: Gate, let_go: Callable[[], None] | None = None) -> Iterator[None]:
+    """Being told to end closes the gate instead of ending the process; a second one calls ``let_go``.
+
+    Another one, or the second where there is nothing to call, interrupts at once.
+    """
+    later = [let_go] if let_go is not None else []
+
+    def close(number: int, _: Any) -> None:
+        if gate.reason is None:
+            gate.told = number
+            gate.close(words_of(number))
+            flying = f"; {gate.in_flight} requests are" if gate.in_flight > 1 else ""
+            say(f"finishing what is in flight{flying}; once more to stop at once")
+        elif later:
+            later.pop()()
+        else:
+            raise KeyboardInterrupt
+
+    with answering(close):
+        yield
 
 
 @dataclass(frozen=True)

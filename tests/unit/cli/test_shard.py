@@ -8,7 +8,7 @@ import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.origins import mark_generated
-from pefomed_plugin.services.data.shards import read_image_size, read_shard_index
+from pefomed_plugin.services.data.shard_index import read_image_size, read_shard_index
 from tests.unit.services.small import LEAKY, write_rad
 
 

@@ -1,4 +1,4 @@
-"""Strategies by name, and what they refuse at the start; the arithmetic is in ``conformance/test_resume.py``."""
+"""Strategies by name, and what they refuse at the start; the arithmetic: ``conformance/test_resume_processes.py``."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.prepared import is_remote
+from pefomed_plugin.services.data.shard_index import list_shards
 from pefomed_plugin.services.data.shard_sources import expand, read_storage, without_login
-from pefomed_plugin.services.data.shards import list_shards
 
 
 def test_files_in_braces(tmp_path: Path) -> None:

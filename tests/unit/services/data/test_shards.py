@@ -14,7 +14,8 @@ from PIL import Image
 from pefomed_plugin.errors import DataError, ImageError
 from pefomed_plugin.records import Sample
 from pefomed_plugin.services.data import shards
-from pefomed_plugin.services.data.shards import brace_notation, read_shard_index, write_shards
+from pefomed_plugin.services.data.shard_index import brace_notation, read_shard_index
+from pefomed_plugin.services.data.shards import write_shards
 from pefomed_plugin.services.images.pixels import resize_square
 
 from ..small import sample, small_image
