@@ -421,6 +421,16 @@ def test_a_linked_image_has_a_page_of_its_own(folder: Path, open_page: Callable[
     expect(own.locator("#title")).to_have_text(f"image{DEEP}.png")
 
 
+def test_linked_images_are_found_whatever_the_page_is_called(tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    rows = answers([True] * 2)
+    run, root = read_run(make_run(tmp_path / "run", rows)), make_images(tmp_path / "images", rows)
+    write_report([run], tmp_path / "a:b #1 50%25?.html", {"vqa_rad": root}, full_images="linked")
+    page = open_page((tmp_path / "a:b #1 50%25?.html").as_uri())
+    page.locator(".card").first.click()
+    own = open_page(page.get_by_role("link", name="Image in full").evaluate("(link) => link.href"))
+    expect(own.locator("#title")).to_have_text("image0.png")
+
+
 def test_with_fifty_thousand_answers_the_document_stays_small(tmp_path: Path, open_page: Callable[..., Page]) -> None:
     rows = answers([number % 3 != 0 for number in range(50_000)])
     write_report([read_run(make_run(tmp_path / "run", rows))], tmp_path / "page.html")

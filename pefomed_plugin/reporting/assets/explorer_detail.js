@@ -42,7 +42,7 @@ function fullLinks(sample) {
   const links = sample.images.map((number, at) => {
     const name = several ? `${sample.views[at]} in full` : "Image in full";
     if (data.full.mode === "linked" && !data.full.missing.includes(number))
-      return make("a", { class: "button", href: `${data.full.folder}/${String(number).padStart(5, "0")}.html`, target: "_blank", rel: "noopener" }, name);
+      return make("a", { class: "button", href: `./${encodeURIComponent(data.full.folder)}/${String(number).padStart(5, "0")}.html`, target: "_blank", rel: "noopener" }, name);
     return thumbnail(number) || $("full-" + number) ? make("button", { type: "button", onclick: () => openFull(sample, at) }, name.replace("in full", data.full.mode ? "in full" : "larger")) : null;
   });
   return make("div", { class: "full-links" }, ...links);
