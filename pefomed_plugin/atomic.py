@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
-from .errors import DataError, why
+from .errors import DataError, naming, why
 from .input_files import special_kind
 from .locks import NoLocks, has_ended, holder_of, take, write_holder
 
@@ -61,7 +61,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     drop_abandoned(path)
     partial, handle = _create(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -105,7 +105,10 @@ def as_one(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(f"cannot write {folder}: {why(error)}") from error
     settle(folder)
-    undo = _Undo(folder)
+    try:
+        undo = _Undo(folder)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {why(error)}; nothing was written") from error
     token = _writing.set(undo)
     try:
         yield
@@ -208,8 +211,12 @@ class _Undo:
         self.folder, self.place = folder, folder / (_UNDO + uuid4().hex[:8])
         fresh = folder / (_FRESH + self.place.name[len(_UNDO) :])
         fresh.mkdir()
-        with open(fresh / _OWNER, "wb") as file:
-            write_holder(file.fileno())
+        try:
+            with open(fresh / _OWNER, "wb") as file:
+                write_holder(file.fileno())
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
         self._handle = _opened(fresh)
         if self._handle is not None:
             with suppress(NoLocks):

@@ -68,20 +68,20 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
         DataError: the file cannot be written, or another one that is read for it cannot be read; the old file is
             untouched.
     """
-    made, cause = iter(chunks), None
+    made, cause, source = iter(chunks), None, None
     try:
         with replacing(path) as file:
             while True:
                 try:
                     chunk = next(made, None)
                 except OSError as error:
-                    cause = error
+                    cause, source = error, error.filename
                     raise
                 if chunk is None:
                     break
                 file.write(chunk)
     except OSError as error:
-        failed = f"write {path}" if error is not cause else f"read {error.filename or f'what goes into {path}'}"
+        failed = f"write {path}" if error is not cause else f"read {source or f'what goes into {path}'}"
         kept = f"{Path(path).name} is as it was before" if Path(path).is_file() else "nothing was written"
         safe = "" if error is cause else f"; {kept}"
         raise DataError(f"cannot {failed}: {why(error)}{safe}") from error

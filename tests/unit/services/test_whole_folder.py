@@ -7,7 +7,9 @@ import os
 
 import pytest
 
-from pefomed_plugin.errors import ConfigError
+from pefomed_plugin import atomic
+from pefomed_plugin.atomic import as_one, replacing
+from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.services.whole_folder import fresh_folder
 
 
@@ -53,4 +55,24 @@ def test_its_error_names_what_could_not_be_read_or_written(tmp_path):
         fresh_folder(tmp_path / "out", ConfigError) as folder,
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "a"))
+    assert not os.listdir(tmp_path)
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing_in_a_folder_that_changes_as_one(tmp_path, monkeypatch):
+    """Of a file that is open the system says no name."""
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left") as caught, replacing(tmp_path / "a") as file:
+            file.write(b"a")
+    assert caught.value.filename == str(tmp_path / "a")
+    monkeypatch.setattr(atomic, "write_holder", full)
+    with (
+        pytest.raises(DataError, match=rf"cannot write {tmp_path}: .*make room.*; nothing was written"),
+        as_one(tmp_path),
+    ):
+        pass
     assert not os.listdir(tmp_path)
