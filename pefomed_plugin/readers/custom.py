@@ -43,7 +43,7 @@ _MARKUP = re.compile(
     r"<(?:/?(?:b|i|u|p|br|div|span|font|table|tr|td|ul|li)\b[^<>]*)>|&(?:nbsp|amp|lt|gt|szlig|[aou]uml);", re.I
 )
 _WITH_MARKUP = "text(s) with HTML in them, kept as they are"
-_EMPTY_WORDS = frozenset(
+EMPTY_WORDS = frozenset(
     ("n/a", "na", "nan", "none", "null", "-", "--", "---", ".", "?", "k.a.", "unknown", "unbekannt")
 )
 _SAYING_NOTHING = "text(s) that say nothing (such as n/a or -), kept as they are"
@@ -176,7 +176,7 @@ def _note(release: Release, task: str, row: Row) -> None:
         found = {_OTHER_WORDS: text.casefold() in _YES_NO and not optional_text(row.get("answer_type"))}
     else:
         found = {
-            _SAYING_NOTHING: text.casefold() in _EMPTY_WORDS,
+            _SAYING_NOTHING: text.casefold() in EMPTY_WORDS,
             _WITH_MARKUP: _MARKUP.search(text) is not None,
         }
     release.notes.update(what for what, is_so in found.items() if is_so)

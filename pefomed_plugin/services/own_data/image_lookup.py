@@ -78,7 +78,7 @@ class ImageFinder:
                     "--image-root"
                 )
             given = Path(target).relative_to(base).as_posix()
-        if not is_windows and inside(self.root, given) and (self.root / given).is_file():
+        if not is_windows and inside(self.root, given) and os.path.isfile(self.root / given):
             return Path(given).as_posix(), ()
         parts = [part for part in re.split(r"[\\/]+", given) if part not in ("", ".")]
         if is_windows and not given.startswith(("\\", "/")):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...errors import DataError
+from ...readers.custom import EMPTY_WORDS
 from ...text import join_sections
 from .columns import JOIN, TEXT_FIELDS, named_columns, near_columns
 from .tables import Table, as_text
@@ -60,12 +61,15 @@ def _called(name: str, header: Sequence[str]) -> list[str]:
 
 def _join(table: Table, field: str, column: str, parts: tuple[str, ...]) -> str:
     empty = dict.fromkeys(parts, 0)
-    wholly = 0
+    wholly = hollow = alike = 0
     for _, row in table.rows:
         cells = [as_text(row.get(part, "")) for part in parts]
         row[column] = _joined(cells)
         bare = [part for part, cell in zip(parts, cells) if isinstance(cell, str) and not cell.strip()]
         wholly += len(bare) == len(parts)
+        texts = [cell.strip().casefold() for cell in cells if isinstance(cell, str) and cell.strip()]
+        hollow += any(text in EMPTY_WORDS for text in texts)
+        alike += len(set(texts)) < len(texts)
         for part in bare:
             empty[part] += 1
     places = {table.header.index(part) for part in parts}
@@ -77,6 +81,8 @@ def _join(table: Table, field: str, column: str, parts: tuple[str, ...]) -> str:
     return (
         f"{table.path.name}: {field} is {' and '.join(parts)} joined, a blank between, as of IU-Xray and MIMIC-CXR; "
         f"{held}{f', all in {wholly:,}' if wholly else ''}"
+        f"{f'; {hollow:,} hold a part that says nothing (such as n/a or -), joined as it is' if hollow else ''}"
+        f"{f'; {alike:,} hold one text twice, joined as it is' if alike else ''}"
     )
 
 
@@ -97,7 +103,7 @@ def _fault(field: str, column: str, header: Sequence[str]) -> str:
     if "" in found:
         return f"has no such column; to join several, name each: --map {field}=ONE{JOIN}OTHER"
     if unknown:
-        return f"has {' '.join(unknown)}"
+        return f"has {'; '.join(unknown)}"
     if twice:
         return f"has {len(found[twice[0]])} columns {twice[0]!r}; rename one"
     return "would have a column joined with itself; name each once"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -124,7 +125,7 @@ class Records:
             return given
         beside = f"{self._folder}/{given.strip()}"
         is_beside = bool(self._folder) and inside(self.release.image_root, beside) is not None
-        path = self.finder.find(beside if is_beside and (self.release.image_root / beside).is_file() else given)
+        path = self.finder.find(beside if is_beside and os.path.isfile(self.release.image_root / beside) else given)
         if not is_nifti(path):
             return path
         self.volumes += 1

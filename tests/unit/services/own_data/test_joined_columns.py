@@ -58,6 +58,13 @@ def test_joined_in_the_given_order_and_empty_parts_are_counted(
     assert other["a.png"] == "Stauung. Herz groß."
 
 
+def test_parts_that_say_nothing_or_the_same_are_joined_as_they_are_and_counted(tmp_path: Path) -> None:
+    source = hospital(tmp_path, "a.png;1;gut;NaN;x", "b.png;2;-;gut;x", "c.png;3;Gut.;gut. ;x", "d.png;4;gut;ja;x")
+    found, said = answers(source, MAP)
+    assert found == {"a.png": "gut NaN", "b.png": "- gut", "c.png": "Gut. gut.", "d.png": "gut ja"}
+    assert "2 hold a part that says nothing (such as n/a or -), joined as it is; 1 hold one text twice" in said
+
+
 def test_a_column_whose_name_holds_the_mark_is_that_column(tmp_path: Path) -> None:
     source = hospital(tmp_path, "a.png;eins;zwei;drei", header="Bild;Befund+Beurteilung;Befund;Beurteilung")
     found, said = answers(source, MAP)
@@ -85,7 +92,7 @@ def test_a_column_whose_name_holds_the_mark_is_that_column(tmp_path: Path) -> No
         ("report=Befund+Befund", "befunde.csv would have a column joined with itself; name each once"),
         (
             "report=Befnd+Beurteilug",
-            "befunde.csv has no column 'Befnd'; did you mean 'Befund'? no column 'Beurteilug'; did you mean "
+            "befunde.csv has no column 'Befnd'; did you mean 'Befund'?; no column 'Beurteilug'; did you mean "
             "'Beurteilung'?",
         ),
         (

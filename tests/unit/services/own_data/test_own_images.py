@@ -117,3 +117,10 @@ def test_several_images_in_a_sheet(tmp_path: Path) -> None:
     assert sample.answer == "Line\r\nNext."
     write_book(source, ["images", "report"], *rows)
     assert "row 3: images: the same image twice" in problems(source, shares=read_shares("test"))[0]
+
+
+def test_a_name_that_the_system_takes_for_too_long_is_missing_as_any_other(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", "a.png")
+    source = write_table(tmp_path / "t.csv", "image;report", "a.png;gut", f"{'x' * 300}.png;gut")
+    own = read_tables(source, wishes(shares=read_shares("test")))
+    assert len(own.release.samples) == 2 and own.missing == 1
