@@ -234,8 +234,10 @@ def test_a_study_has_rounds_on_page_and_sheets(path, tmp_path, capsys):
     wrong = ["rate", "export", str(path), "--raters", "../x", "--new-round", "--csv", "--out", str(study)]
     assert main(wrong) == 2  # and no round was added
     shown = serve(path, "--no-images", "--new-round", "--out", study)
-    assert "again without --new-round" in shown
     assert "round 3" in shown and "rated so far" not in shown.split("Ctrl-C")[0]
+    going_on = shlex.split(re.search(r"go on: +pefomed rate serve (.+)", shown)[1])
+    assert "--new-round" not in going_on and going_on[-2:] == ["--port", "0"]
+    assert "round 3" in serve(*going_on[:-2])
 
 
 def test_the_operator_has_a_page_of_their_own(path):
