@@ -221,6 +221,10 @@ class RunConfig:
     def problems(self, where: str) -> list[str]:
         """What is wrong with keys that are valid one by one."""
         problems = _wandb_problems(self.wandb or {}, where)
+        for key in ("train_splits", "valid_splits", "test_splits"):
+            twice = sorted({split for split in getattr(self, key) if getattr(self, key).count(split) > 1})
+            if twice:
+                problems.append(f"{where}.{key}: {', '.join(twice)} stands there twice; name each split once")
         if not self.evaluate and not self.train_splits:
             problems.append(f"{where}.train_splits: it is empty; to answer only, set {where}.evaluate=true")
         if self.evaluate and not self.test_splits:

@@ -51,6 +51,10 @@ def test_missing_keys_are_named():
         ({"questions_per_image": "al"}, "run.questions_per_image: 'al' is none of auto, a whole number"),
         ({"questions_per_image": 0}, "run.questions_per_image: 0 is less than 1"),
         ({"seed": None}, "run.seed: expected a value, found nothing"),
+        (
+            {"test_splits": ["test", "val", "test"]},
+            "run.test_splits: test stands there twice; name each split once",
+        ),
     ],
 )
 def test_out_of_range(section, message):
