@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ CONFIG: dict[str, Any] = {
     "datasets": {"vqa_rad": {"batch_size": 6}},
     "run": {"task": "medical_vqa", "init_lr": 3e-5, "min_lr": 1e-5, "max_epoch": 50, "seed": 42},
 }
+
+PAPERS = re.compile(r"\(\d|\(paper|[Pp]aper's (?!figures, which)|MUMC|56\.63M \(")
+"""Figures of the paper in a table's text."""
+LEFT_OUT = re.compile(r"^Not a result: .*The paper's figures, which are of real data, are left out\.$", re.MULTILINE)
 
 
 def rows(right: Sequence[bool] = RIGHT, **fields: Any) -> list[Prediction]:

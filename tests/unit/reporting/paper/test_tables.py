@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from pefomed_plugin.scoring.leaks import SampleLeaks, TrainingFacts, write_leaks
 from pefomed_plugin.storage import write_records
 from tests.unit.reporting.made import make_run, rate
 
-from .made import change_first, judged, material, rows, study
+from .made import LEFT_OUT, PAPERS, change_first, judged, material, rows, study
 
 
 def of(tables, number: int, part: int = 0) -> Table:
@@ -129,11 +128,6 @@ def test_a_row_that_its_own_configuration_contradicts_is_named(tmp_path: Path) -
     assert "its own configuration says that its stages are 2" in line
 
 
-PAPERS = re.compile(r"\(\d|\(paper|[Pp]aper's (?!figures, which)|MUMC|56\.63M \(")
-"""Figures of the paper in a table's text."""
-LEFT_OUT = re.compile(r"^Not a result: .*The paper's figures, which are of real data, are left out\.$", re.MULTILINE)
-
-
 @pytest.mark.parametrize(
     "origin",
     [
@@ -168,18 +162,6 @@ def test_one_generated_run_of_a_table_is_enough(tmp_path: Path, place: str) -> N
         table.number: bool(PAPERS.findall("\n\n".join(map(to_markdown, table.parts)))) for table in paper_tables(found)
     }
     assert {number for number in (2, 3, 4, 9) if not shown[number]} == ({9} if place == "row" else {2})
-
-
-def test_reports_of_the_tiny_model_stand_beside_no_figure_of_the_paper(tmp_path: Path) -> None:
-    producer = {"origin": {"data": {"iu_xray": "real"}, "model": "tiny"}}
-    made = [replace(row, dataset="iu_xray", task="report", producer=producer) for row in rows()]
-    both = str(make_run(tmp_path / "both", made, []))
-    rate(tmp_path / "both/results/iu_xray-test", made, "judge/report/gpt-4o", [[4, 3, 2, 1, 0, 4, 3, 2]])
-    for table in paper_tables(material(tmp_path, runs={"iu_xray": {"both": both}})):
-        text = "\n\n".join(map(to_markdown, table.parts))
-        if table.number in (5, 6, 7, 10, 11):
-            assert PAPERS.findall(text) == [] and "in the paper" not in text, text
-            assert len(LEFT_OUT.findall(text)) == len(table.parts), text
 
 
 def test_a_changed_answer_changes_the_figures_and_takes_the_judges_verdicts_away(tmp_path: Path) -> None:
