@@ -12,7 +12,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Callable
@@ -77,8 +77,7 @@ def lent() -> Iterator[None]:
         yield
     finally:
         if threading.current_thread() is threading.main_thread():
-            for number, one in before.items():
-                signal.signal(number, one)
+            _give_back(before)
             _Told.at = time.monotonic()
 
 
@@ -107,7 +106,7 @@ def _handling(numbers: Any, handler: Callable[[int, FrameType | None], Any]) -> 
 
     def handle(number: int, frame: FrameType | None) -> None:
         if os.getpid() != owner:
-            signal.signal(number, before[number])
+            signal.signal(number, before[number] or signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
         if number == _HANGUP:
@@ -123,8 +122,13 @@ def _handling(numbers: Any, handler: Callable[[int, FrameType | None], Any]) -> 
     try:
         yield
     finally:
-        for number, one in before.items():
-            signal.signal(number, one)
+        _give_back(before)
+
+
+def _give_back(before: Mapping[int, Any]) -> None:
+    """Who answered before; of a handler that was not set through Python (None) nobody can: the system does."""
+    for number, handler in before.items():
+        signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _is_known(number: int) -> bool:

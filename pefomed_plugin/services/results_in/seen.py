@@ -27,17 +27,14 @@ LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR, OTHER = (
 )
 _START = 2**20
 _ZIP, _UTF16 = b"PK", (b"\xff\xfe", b"\xfe\xff")
-_OTHERWISE = {
-    b"\x1f\x8b": "is packed with gzip; unpack it: gunzip {name}",
-    b"BZh": "is packed with bzip2; unpack it: bunzip2 {name}",
-    b"\xfd7zXZ": "is packed with xz; unpack it: unxz {name}",
-    b"\x28\xb5\x2f\xfd": "is packed with Zstandard; unpack it: unzstd {name}",
-    b"7z\xbc\xaf": "is a 7z archive; unpack it: 7z x {name}",
-    b"PAR1": "is Parquet; write its rows as JSON lines: pandas.read_parquet({name!r}).to_json('answers.jsonl', "
-    "orient='records', lines=True)",
-    b"\x80": "is a pickle, which could run any program and is not opened; let the project write .xlsx, .tsv or .json",
+_PACKED = {
+    b"\x1f\x8b": ("packed with gzip", "gunzip"),
+    b"BZh": ("packed with bzip2", "bunzip2"),
+    b"\xfd7zXZ": ("packed with xz", "unxz"),
+    b"\x28\xb5\x2f\xfd": ("packed with Zstandard", "unzstd"),
+    b"7z\xbc\xaf": ("a 7z archive", "7z x"),
 }
-"""How a file begins that is read in another form only -> what it is, and what to do."""
+"""How a packed file begins -> what it is, and what unpacks it."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +79,7 @@ def look_at(path: Path) -> Seen:
         raise DataError(f"{path} is one of R2Gen's two files; {other} must lie beside it: it is the other column")
     with open_input(path) as file:
         start = file.read(_START)
-    for begin, words in _OTHERWISE.items():
-        if start.startswith(begin):
-            raise DataError(f"{path} {words.format(name=path.name)}")
-    if start[:2] in _UTF16:
-        raise DataError(f"{path} is UTF-16; convert it: iconv -f utf-16 -t utf-8 {path.name}")
+    _refuse_other_forms(path, start)
     if start[:2] == _ZIP:
         if is_inspect_archive(path):
             return Seen(ARCHIVE, frozenset())
@@ -101,6 +94,25 @@ def look_at(path: Path) -> Seen:
         return _lines_or_object(path)
     first = _first_line(path).rstrip("\r\n").replace('"', "")
     return Seen(TABLE if "\t" in first else OTHER, frozenset(first.split("\t")))
+
+
+def _refuse_other_forms(path: Path, start: bytes) -> None:
+    """Raises DataError: a file that is read in another form only, with the remedy."""
+    for begin, (what, unpack) in _PACKED.items():
+        if start.startswith(begin):
+            raise DataError(f"{path} is {what}; unpack it: {unpack} {path.name}")
+    if start.startswith(b"PAR1"):
+        raise DataError(
+            f"{path} is Parquet; write its rows as JSON lines: pandas.read_parquet({path.name!r}).to_json("
+            "'answers.jsonl', orient='records', lines=True)"
+        )
+    if start.startswith(b"\x80"):
+        raise DataError(
+            f"{path} is a pickle, which could run any program and is not opened; let the project write .xlsx, .tsv or "
+            ".json"
+        )
+    if start[:2] in _UTF16:
+        raise DataError(f"{path} is UTF-16; convert it: iconv -f utf-16 -t utf-8 {path.name}")
 
 
 def _refuse_other_zip(path: Path) -> None:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pefomed_plugin.services.ending import Ended, answering, exit_code_of, unwinding
+from pefomed_plugin.services.ending import Ended, answering, exit_code_of, lent, unwinding
 from tests.killing import forks
 
 BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -20,6 +20,7 @@ BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.fixture(autouse=True)
 def _signals_as_the_system_has_them():
     before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.getsignal(signal.SIGINT)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -126,3 +127,15 @@ def test_another_thread_leaves_all_as_it_is():
     thread.start()
     thread.join()
     assert seen == [signal.SIG_DFL]
+
+
+def test_a_handler_that_is_not_pythons_is_no_failure_at_the_end(monkeypatch):
+    """Of a program that has Python within it ``signal.getsignal`` knows nothing."""
+    heard = []
+    with monkeypatch.context() as change:
+        change.setattr(signal, "getsignal", lambda _: None)
+        with answering(lambda number, _: heard.append(number)):
+            os.kill(os.getpid(), signal.SIGTERM)
+        with lent():
+            pass
+    assert heard == [signal.SIGTERM] and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
