@@ -19,7 +19,7 @@ from pefomed_plugin.reporting.page.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
 
 from ..unit.reporting.made import answers, make_images, make_run
-from .browsing import expect
+from .browsing import PEN_OF_FULL, expect
 from .test_report_page import check_shows, choose
 
 Page = Any
@@ -373,7 +373,7 @@ def test_sixteen_bits_are_windowed_in_the_page(page: Page) -> None:
     page.locator(".card").nth(2 * DEEP).click()
     page.get_by_role("button", name="Image in full").click()
     expect(page.locator("#full .facts")).to_have_text("64 \u00d7 64 \u00b7 16 bits")
-    shown = "([x, y]) => [...document.querySelector('#full canvas').getContext('2d').getImageData(x, y, 1, 1).data]"
+    shown = f"([x, y]) => [...{PEN_OF_FULL}.getImageData(x, y, 1, 1).data]"
     assert page.evaluate(shown, [0, 0])[0] == 0 and page.evaluate(shown, [63, 63])[0] == 255
     window, level = page.locator("#full input[type=range]").all()
     window.fill("100")

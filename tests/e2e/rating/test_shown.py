@@ -12,7 +12,7 @@ import pytest
 from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers, written_reports
 
-from ..browsing import expect
+from ..browsing import PEN_OF_FULL, expect
 from .page import Page, Served, check_item, enter, text, wait_for
 
 pytestmark = pytest.mark.slow
@@ -145,7 +145,7 @@ def test_window_level_and_zoom_of_a_dicom_film_by_keys_and_by_touch(
         else:
             page.keyboard.press("z")
         expect(page.locator("#full .facts")).to_contain_text("64 \u00d7 48")
-        grey = "document.querySelector('#full canvas').getContext('2d').getImageData(40, 20, 1, 1).data[0]"
+        grey = f"{PEN_OF_FULL}.getImageData(40, 20, 1, 1).data[0]"
         before = wait_for(page, grey, 1)
         assert 0 < before < 255
         outputs = page.locator("#full .range output")
