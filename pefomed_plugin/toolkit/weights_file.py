@@ -16,13 +16,14 @@ from typing import Any, Callable
 import torch
 
 from ..digests import digest_file, digest_state
-from ..errors import CheckpointError, one_line, why
+from ..errors import CheckpointError, near_names, one_line, why
 from ..json_text import parse_json
 
 Shapes = dict[str, tuple[int, ...]]
 _BEGINNINGS = (b"PK", b"\x80")
 """Of what torch saves: a zip archive, or before torch 1.6 a pickle."""
 SAFETENSORS = ".safetensors"
+_SUFFIXES = (".pth", ".pt", ".bin", SAFETENSORS)
 _LONGEST_HEADER = 100_000_000
 _MAPS_FILES = "mmap" in inspect.signature(torch.load).parameters
 """Not so torch 2.0, which a checkout has."""
@@ -97,7 +98,7 @@ def require_undamaged(path: Path, *, summed: bool = True) -> None:
 def refuse_other_files(path: Path) -> None:
     """Raises CheckpointError if ``path`` is no file, or one that a browser or git left in place of the weights."""
     if not path.is_file():
-        raise CheckpointError(f"no weights file {path}")
+        raise CheckpointError(f"no weights file {path}{_what_is_there(path)}")
     try:
         with path.open("rb") as file:
             start = file.read(64)
@@ -111,6 +112,15 @@ def refuse_other_files(path: Path) -> None:
         raise CheckpointError(
             f"{path} is not a weights file (it begins with {start[:16]!r}); name a .pth, .bin or .safetensors file"
         )
+
+
+def _what_is_there(path: Path) -> str:
+    """Weights beside a file that is not there, of which one may be meant."""
+    try:
+        names = {one.name for one in path.parent.iterdir() if one.suffix in _SUFFIXES}
+    except OSError:
+        return ""
+    return f"; {near_names(path.name, names)}" if names else ""
 
 
 def read_header(path: Path) -> tuple[Shapes, dict[str, str]]:

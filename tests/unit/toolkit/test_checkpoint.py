@@ -70,8 +70,12 @@ def test_a_file_without_tensors(tmp_path, content):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(CheckpointError, match="no weights file"):
+    with pytest.raises(CheckpointError, match=r"no weights file .*none\.pth$"):
         read_checkpoint(tmp_path / "none.pth")
+    for name in ("checkpoint_last.pth", "log.jsonl"):
+        (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match=r"checkpont_last\.pth; did you mean 'checkpoint_last\.pth'\?"):
+        read_checkpoint(tmp_path / "checkpont_last.pth")
 
 
 def test_another_shape_is_named_and_nothing_is_loaded():
