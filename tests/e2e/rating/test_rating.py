@@ -308,6 +308,8 @@ def test_a_rating_that_is_never_taken_is_named_and_the_others_go_on(
     page.keyboard.press("2")
     check_item(page, "Item 1 of 3, not rated yet")
     expect(page.locator("#problem")).to_have_text("Not saved. 4: no such item for anna; load the page again")
+    all_saved(page)
+    assert text(page, "rated") == "2 of 3 rated"
     assert sorted(rating for _, _, rating, _ in served.saved()) == [2, 3]
 
 
